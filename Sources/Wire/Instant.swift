@@ -1,0 +1,60 @@
+/// A point on a monotonic clock, in nanoseconds since an origin that only its own process knows.
+///
+/// Cores are handed instants and never fetch one.
+public struct Instant: InstantProtocol, Hashable, Sendable {
+    public var nanoseconds: Int64
+
+    public init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
+
+    public func advanced(by duration: Duration) -> Instant {
+        Instant(nanoseconds: nanoseconds.addingSaturated(duration.nanoseconds))
+    }
+
+    public func duration(to other: Instant) -> Duration { .nanoseconds(other.nanoseconds - nanoseconds) }
+
+    public static func < (left: Instant, right: Instant) -> Bool { left.nanoseconds < right.nanoseconds }
+}
+
+/// Wall time, in milliseconds since 1970-01-01T00:00:00Z. For people, and for limits that outlive a restart.
+public struct WallTime: Hashable, Comparable, Sendable {
+    public var milliseconds: Int64
+
+    public init(milliseconds: Int64) { self.milliseconds = milliseconds }
+
+    public static func < (left: WallTime, right: WallTime) -> Bool { left.milliseconds < right.milliseconds }
+}
+
+/// Now, on both clocks.
+public struct Moment: Hashable, Sendable {
+    public var instant: Instant
+    public var wall: WallTime
+
+    public init(instant: Instant, wall: WallTime) {
+        self.instant = instant
+        self.wall = wall
+    }
+}
+
+extension Duration {
+    /// The whole of it in nanoseconds; durations beyond 292 years saturate.
+    public var nanoseconds: Int64 {
+        let (seconds, attoseconds) = components
+        let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+        guard !overflow else { return seconds > 0 ? .max : .min }
+        return product.addingSaturated(attoseconds / 1_000_000_000)
+    }
+
+    /// The whole of it in milliseconds, rounded towards zero.
+    public var milliseconds: Int64 { nanoseconds / 1_000_000 }
+
+    /// The whole of it in microseconds, rounded towards zero.
+    public var microseconds: Int64 { nanoseconds / 1_000 }
+}
+
+extension Int64 {
+    fileprivate func addingSaturated(_ other: Int64) -> Int64 {
+        let (sum, overflow) = addingReportingOverflow(other)
+        guard overflow else { return sum }
+        return other > 0 ? .max : .min
+    }
+}
