@@ -1,0 +1,65 @@
+import Wire
+
+// What people read of orders, workers and stations.
+
+extension TextTable {
+    package static func orders(_ orders: [OrderSummary]) -> TextTable {
+        var table = TextTable([
+            Column("ORDER"), Column("STATUS"), Column("NAME"), Column("DONE", .right), Column("BAD", .right),
+            Column("ITEMS", .right), Column("TOOK", .right), Column("ACCEPTED"),
+        ])
+        for order in orders {
+            table.add([
+                order.idText, order.status.text, order.name, "\(order.doneCount)", "\(order.badCount)",
+                "\(order.itemCount)", Figures.span(milliseconds: order.elapsedUs / 1_000),
+                Figures.time(milliseconds: order.acceptedAtMs) ?? "",
+            ])
+        }
+        return table
+    }
+
+    /// A row for each station of each worker.
+    package static func workers(_ workers: [WorkerState]) -> TextTable {
+        var table = TextTable([
+            Column("WORKER"), Column("STATION"), Column("CAPACITY", .right), Column("LEASED", .right),
+            Column("STOPPING", .right), Column("DONE", .right), Column("FAILED", .right),
+            Column("SILENT", .right),
+            Column("STATE"),
+        ])
+        for worker in workers {
+            let totals = [
+                "\(worker.doneCount)", "\(worker.failedCount)", Figures.span(milliseconds: worker.silentMs),
+                worker.draining ? "draining" : "serving",
+            ]
+            let stations = worker.stations.map {
+                [$0.station, "\($0.capacity)", "\($0.leasedCount)", "\($0.stoppingCount)"]
+            }
+            table.add([worker.name] + (stations.first ?? ["", "", "", ""]) + totals)
+            for station in stations.dropFirst() { table.add([""] + station + ["", "", "", ""]) }
+        }
+        return table
+    }
+
+    package static func stations(_ stations: [StationState]) -> TextTable {
+        var table = TextTable([
+            Column("STATION"), Column("WAITING", .right), Column("LEASED", .right),
+            Column("CAPACITY", .right),
+            Column("WORKERS", .right),
+        ])
+        for station in stations {
+            table.add([
+                station.station, "\(station.waitingCount)", "\(station.leasedCount)", "\(station.capacity)",
+                station.workerCount == 0 ? "none" : "\(station.workerCount)",
+            ])
+        }
+        return table
+    }
+}
+
+extension OrderSummary {
+    /// The order's id as people type it.
+    package var idText: String { OrderID(order)?.description ?? "" }
+
+    /// Items that ended otherwise than done.
+    package var badCount: UInt32 { failedCount + cancelledCount + expiredCount + poisonedCount }
+}
