@@ -3,7 +3,7 @@ import Yams
 /// A YAML or JSON file, read into nodes that know where they stand.
 ///
 /// Scalars follow the core schema of YAML 1.2: `no`, `on` and `1:30` are strings, and what stands in quotes is one
-/// always. JSON is read as the YAML that it is. Nodes belong to the thread that reads them.
+/// always. JSON is read as the YAML that it is. An empty file is null. Nodes belong to the thread that reads them.
 public struct Document {
     /// As errors name it.
     public let file: String
@@ -38,9 +38,7 @@ public struct Document {
         } catch {
             throw DocumentError(error, in: source, file: file)
         }
-        guard let root else {
-            throw DocumentError(file: file, line: nil, path: "", message: "is empty")
-        }
+        guard let root else { return Document(file: file, root: .empty(file: file)) }
         var nodeCount = 0
         try check(root, depth: 1, nodeCount: &nodeCount, file: file)
         return Document(file: file, root: DocumentNode(root, file: file, path: "", lineOfParent: 1))

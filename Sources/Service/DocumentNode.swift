@@ -18,6 +18,11 @@ public struct DocumentNode {
         line = content.mark?.line ?? lineOfParent
     }
 
+    /// The root of a file without content.
+    static func empty(file: String) -> DocumentNode {
+        DocumentNode(Node("", .implicit, .plain), file: file, path: "", lineOfParent: 1)
+    }
+
     /// An error at this place, for checks that only the caller can make.
     public func error(_ message: String) -> DocumentError {
         DocumentError(file: file, line: line, path: path, message: message)
@@ -33,7 +38,7 @@ public struct DocumentNode {
     public func string() throws(DocumentError) -> String {
         let scalar = try scalar(as: "a string")
         guard try meaning(of: scalar) == .string else {
-            throw error("\(seen) is not a string; write it in quotes: \"\(scalar.string)\"")
+            throw isNull ? wrong("a string") : wrong("a string; write it in quotes: \"\(scalar.string)\"")
         }
         return scalar.string
     }
@@ -41,14 +46,14 @@ public struct DocumentNode {
     /// A string, number or truth value as it is written.
     public func text() throws(DocumentError) -> String {
         let scalar = try scalar(as: "a string or a number")
-        guard try meaning(of: scalar) != .null else { throw error("\(seen) is not a string or a number") }
+        guard try meaning(of: scalar) != .null else { throw wrong("a string or a number") }
         return scalar.string
     }
 
     /// A whole number in `range`.
     public func int(in range: ClosedRange<Int> = .min ... .max) throws(DocumentError) -> Int {
         let scalar = try scalar(as: "a whole number")
-        guard try meaning(of: scalar) == .integer else { throw error("\(seen) is not a whole number") }
+        guard try meaning(of: scalar) == .integer else { throw wrong("a whole number") }
         guard let value = CoreScalar.int(scalar.string), range.contains(value) else {
             throw error("\(seen) is out of range; write \(range.lowerBound) to \(range.upperBound)")
         }
@@ -61,7 +66,7 @@ public struct DocumentNode {
         let meaning = try meaning(of: scalar)
         guard meaning == .integer || meaning == .decimal,
             let value = CoreScalar.jsonNumber(scalar.string).flatMap(Double.init), value.isFinite
-        else { throw error("\(seen) is not a number") }
+        else { throw wrong("a number") }
         return value
     }
 
@@ -69,7 +74,7 @@ public struct DocumentNode {
     public func bool() throws(DocumentError) -> Bool {
         let scalar = try scalar(as: "true or false")
         guard case .bool(let value) = try meaning(of: scalar) else {
-            throw error("\(seen) is not true or false")
+            throw wrong("true or false")
         }
         return value
     }
@@ -78,14 +83,14 @@ public struct DocumentNode {
     public func duration() throws(DocumentError) -> Duration {
         let scalar = try scalar(as: DurationText.requirement)
         guard let value = DurationText.parse(scalar.string) else {
-            throw error("\(seen) is not \(DurationText.requirement)")
+            throw wrong(DurationText.requirement)
         }
         return value
     }
 
     /// The elements of a list.
     public func sequence() throws(DocumentError) -> [DocumentNode] {
-        guard case .sequence(let sequence) = content else { throw error("\(seen) is not a list") }
+        guard case .sequence(let sequence) = content else { throw wrong("a list") }
         try refuseTag(sequence.tag, known: .seq)
         return sequence.enumerated().map { index, element in
             DocumentNode(element, file: file, path: "\(path)[\(index)]", lineOfParent: line)
@@ -95,7 +100,7 @@ public struct DocumentNode {
     /// The entries of a mapping, whatever their keys.
     public func mapping() throws(DocumentError) -> DocumentMapping {
         guard case .mapping(let mapping) = content else {
-            throw error("\(seen) is not a mapping of keys to values")
+            throw wrong("a mapping of keys to values")
         }
         try refuseTag(mapping.tag, known: .map)
         var entries: [DocumentMapping.Entry] = []
@@ -129,7 +134,7 @@ public struct DocumentNode {
         switch content {
         case .sequence: "a list"
         case .mapping: "a mapping"
-        case .scalar(let scalar): isNull ? "nothing" : "\"\(scalar.string.prefix(60))\""
+        case .scalar(let scalar): "\"\(scalar.string.prefix(60))\""
         case .alias: "an alias"
         }
     }
@@ -141,8 +146,12 @@ public struct DocumentNode {
         return isPlain && scalar.tag.rawValue.isEmpty ? CoreScalar(scalar.string) : .string
     }
 
+    private func wrong(_ requirement: String) -> DocumentError {
+        error(isNull ? "is empty; it has to be \(requirement)" : "\(seen) is not \(requirement)")
+    }
+
     private func scalar(as requirement: String) throws(DocumentError) -> Node.Scalar {
-        guard case .scalar(let scalar) = content else { throw error("\(seen) is not \(requirement)") }
+        guard case .scalar(let scalar) = content else { throw wrong(requirement) }
         return scalar
     }
 
