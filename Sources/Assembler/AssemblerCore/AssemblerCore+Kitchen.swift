@@ -1,0 +1,227 @@
+import Wire
+
+// Workers come, go and say how they are.
+extension AssemblerCore {
+    mutating func worker(_ connection: ConnectionID, _ message: WorkerMessage, now: Moment) {
+        if case .hello(let hello) = message.body { return greet(connection, hello, now: now) }
+        if case .results(let batch) = message.body {
+            // Judged by their leases alone, whatever became of the session that brings them.
+            for result in batch.results { receive(result, from: connection, now: now) }
+        }
+        guard let session = sessions[connection], session.number == message.session else {
+            return refuse(
+                connection, request: nil, .session,
+                "session \(message.session) is not known on this connection; say hello on a fresh socket")
+        }
+        sessions[connection]?.heard(now.instant)
+        switch message.body {
+        case .heartbeat: round.step.actions.append(.tellWorker(connection, .heartbeat(Heartbeat())))
+        case .credit(let report): setCredit(connection, report)
+        case .started(let report):
+            for lease in report.leases { leases[LeaseKey(lease)]?.hasStarted = true }
+        case .farewell: connectionLeft(connection)
+        case .hello, .results: break
+        case nil: malformed(connection, .kitchen, .unknownBody)
+        }
+    }
+
+    // MARK: Hello
+
+    private mutating func greet(_ connection: ConnectionID, _ hello: WorkerHello, now: Moment) {
+        guard let version = Frames.commonVersion(with: hello.versions) else {
+            return refuse(connection, request: nil, .version, versionMessage(hello.versions))
+        }
+        if let complaint = complaint(about: hello) {
+            return refuse(connection, request: nil, .malformed, complaint)
+        }
+        let instance = WorkerInstance(bytes: Array(hello.instance))
+        for (other, session) in sessions where session.instance == instance || other == connection {
+            endSession(other, .replaced, now: now)
+        }
+        let stationIndexes = hello.stations.map { station(named: $0.station) }
+        let session = Session(
+            number: newSessionNumber(), hello: hello, name: freeName(hello.name), stations: stationIndexes, now: now)
+        sessions[connection] = session
+        for (index, offered) in zip(stationIndexes, hello.stations) {
+            stations[index.value].places.append(
+                Station.Place(connection: connection, instance: instance, capacity: Int(offered.capacity)))
+            markChanged(index)
+        }
+        welcome(connection, session, version: version)
+        var adoptedCount = 0
+        for claim in hello.running + hello.held where adopt(claim, by: connection, now: now) { adoptedCount += 1 }
+        timers.set(.workerSilence(connection), at: now.instant.advanced(by: configuration.silenceMax))
+        if sessions.count == 1 { timers.set(.pulse, at: now.instant.advanced(by: configuration.heartbeatInterval)) }
+        note(.workerJoined(name: session.name, session: session.number, adopted: adoptedCount))
+    }
+
+    private mutating func welcome(_ connection: ConnectionID, _ session: Session, version: UInt32) {
+        let welcome = WorkerWelcome.with {
+            $0.version = version
+            $0.session = session.number
+            $0.incarnation = incarnation
+            $0.name = session.name
+            $0.heartbeatIntervalMs = UInt32(configuration.heartbeatInterval.milliseconds)
+            $0.heartbeatLimit = UInt32(configuration.heartbeatLimit)
+            $0.contentBytesMax = UInt64(Limits.contentBytesMax)
+            $0.messageBytesMax = UInt64(Limits.messageBytesMax)
+        }
+        round.step.actions.append(.tellWorker(connection, .welcome(welcome)))
+    }
+
+    func versionMessage(_ theirs: VersionRange) -> String {
+        let ours = Frames.versions
+        return "no common protocol version: the assembler speaks \(ours.lowest) to \(ours.highest), "
+            + "the peer \(theirs.lowest) to \(theirs.highest); upgrade the older one"
+    }
+
+    private func complaint(about hello: WorkerHello) -> String? {
+        guard Label.isValid(hello.name) else {
+            return "a worker's name is 1 to \(Limits.labelBytesMax) letters, digits, '.', '_' and '-'"
+        }
+        guard hello.instance.count == 16 else { return "a worker's instance id has 16 bytes" }
+        guard (1...Limits.stationCountMax).contains(hello.stations.count) else {
+            return "a worker serves 1 to \(Limits.stationCountMax) stations, not \(hello.stations.count)"
+        }
+        if let bad = hello.stations.first(where: { !Label.isValid($0.station) }) {
+            return "'\(bad.station.prefix(80))' is no station's name: 1 to \(Limits.labelBytesMax) letters, "
+                + "digits, '.', '_' and '-'"
+        }
+        guard Set(hello.stations.map(\.station)).count == hello.stations.count else {
+            return "a worker names each of its stations once"
+        }
+        let capacity = hello.stations.reduce(0) { $0 + Int($1.capacity) }
+        guard capacity <= Limits.workerCapacityMax else {
+            return "a worker holds at most \(Limits.workerCapacityMax) leases, not \(capacity)"
+        }
+        return nil
+    }
+
+    /// The name, with a suffix where a live worker has it already.
+    private func freeName(_ name: String) -> String {
+        let taken = Set(sessions.values.map(\.name))
+        guard taken.contains(name) else { return name }
+        var suffix = 2
+        while taken.contains("\(name)-\(suffix)") { suffix += 1 }
+        return "\(name)-\(suffix)"
+    }
+
+    // MARK: Claims
+
+    /// A worker says that it has this lease.
+    /// - Returns: whether the item's slot counts on it from here on; else the worker is told to stop.
+    private mutating func adopt(_ claim: Claim, by connection: ConnectionID, now: Moment) -> Bool {
+        let key = LeaseKey(claim.lease)
+        guard let order = OrderID(claim.order), mayHaveGiven(key), leases[key] == nil else { return false }
+        let item = ItemKey(order: order, index: Int(claim.index))
+        guard let state = trays[order]?.state(of: item.index), let kind = trays[order]?.kind(of: item.index),
+            let attempt = trays[order]?.slots[item.index].endedAttemptCount
+        else {
+            sendRevoke(key, to: connection, .unknown)
+            return false
+        }
+        guard let place = stations[kind.station.value].placeIndex(of: connection) else {
+            sendRevoke(key, to: connection, .superseded)
+            return false
+        }
+        stations[kind.station.value].places[place].leasedCount += 1
+        var held = HeldLease(
+            key: key, item: item, station: kind.station, connection: connection, attempt: attempt + 1,
+            leasedAt: now)
+        held.hasStarted = claim.started
+        leases[key] = held
+        if trays[order]?.lease(item.index, key) != nil {
+            stations[kind.station.value].leasedCount += 1
+        } else if let older = trays[order]?.supersede(item.index, by: key) {
+            revoke(older, .superseded)
+        } else {
+            if case .settled = state { revoke(key, .settled) } else { revoke(key, .superseded) }
+            return false
+        }
+        armTimeout(key, kind.timeout, now: now.instant)
+        return true
+    }
+
+    // MARK: Credit
+
+    private mutating func setCredit(_ connection: ConnectionID, _ report: CreditReport) {
+        if report.draining { sessions[connection]?.drain() }
+        for offered in report.stations {
+            guard let index = stationIndexes[offered.station],
+                let place = stations[index.value].placeIndex(of: connection)
+            else {
+                malformed(connection, .kitchen, .undecodable)
+                continue
+            }
+            stations[index.value].places[place].capacity = min(Int(offered.capacity), Limits.workerCapacityMax)
+            markChanged(index)
+        }
+        guard report.draining, let session = sessions[connection] else { return }
+        for index in session.stations {
+            guard let place = stations[index.value].placeIndex(of: connection) else { continue }
+            stations[index.value].places[place].isDraining = true
+            // An item that waited for this worker may go to another now.
+            markChanged(index)
+        }
+    }
+
+    // MARK: Leaving
+
+    mutating func connectionClosed(_ connection: ConnectionID, _ reason: LossReason, now: Moment) {
+        producers[connection] = nil
+        endSession(connection, reason, now: now)
+        round.step.actions.append(.forget(connection))
+    }
+
+    private mutating func connectionLeft(_ connection: ConnectionID) {
+        guard let session = sessions[connection] else { return }
+        takeAwayPlaces(connection, session)
+        sessions[connection] = nil
+        for held in heldLeases(of: connection) { giveBack(held, isLoss: false) }
+        note(.workerLeft(name: session.name, session: session.number))
+        round.step.actions.append(.forget(connection))
+    }
+
+    mutating func workerSilent(_ connection: ConnectionID, drained: Bool, now: Moment) {
+        guard let session = sessions[connection] else { return }
+        let limit = session.lastHeard.advanced(by: configuration.silenceMax)
+        guard now.instant >= limit, drained else {
+            // It was heard meanwhile, or may be in what is not read yet.
+            let again = max(limit, now.instant.advanced(by: .milliseconds(1)))
+            return timers.set(.workerSilence(connection), at: again)
+        }
+        connectionClosed(connection, .silent, now: now)
+    }
+
+    /// Its leases go back: the attempts that it held are all that its end costs.
+    private mutating func endSession(_ connection: ConnectionID, _ reason: LossReason, now: Moment) {
+        guard let session = sessions[connection] else { return }
+        takeAwayPlaces(connection, session)
+        sessions[connection] = nil
+        let held = heldLeases(of: connection)
+        let startedCount = held.count { $0.hasStarted && $0.state == .running }
+        for lease in held {
+            let isLoss = reason.counts && lease.hasStarted
+            guard giveBack(lease, isLoss: isLoss), isLoss else { continue }
+            round.step.changes.append(
+                .attemptLost(
+                    order: lease.item.order, index: lease.item.index,
+                    AttemptRecord(
+                        attempt: lease.attempt, worker: session.name, instance: session.instance,
+                        isAlone: startedCount == 1, error: ItemError(), at: now.wall)))
+        }
+        note(.workerLost(name: session.name, session: session.number, leases: held.count, why: reason))
+    }
+
+    private mutating func takeAwayPlaces(_ connection: ConnectionID, _ session: Session) {
+        for index in session.stations {
+            stations[index.value].places.removeAll { $0.connection == connection }
+            markChanged(index)
+        }
+    }
+
+    /// In the order in which they were given.
+    private func heldLeases(of connection: ConnectionID) -> [HeldLease] {
+        leases.values.filter { $0.connection == connection }.sorted { $0.key < $1.key }
+    }
+}

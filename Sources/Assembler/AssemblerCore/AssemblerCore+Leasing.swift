@@ -1,0 +1,118 @@
+import Wire
+
+// Who gets what.
+extension AssemblerCore {
+    /// Gives every station's waiting items to its workers, for as long as there is credit.
+    mutating func leaseOut(now: Moment) {
+        let changed = round.changedStations
+        round.changedStations = []
+        for station in changed { leaseOut(at: station, now: now) }
+    }
+
+    private mutating func leaseOut(at station: StationIndex, now: Moment) {
+        guard stations[station.value].hasQueue, stations[station.value].hasCredit else { return }
+        leaseReturned(at: station, now: now)
+        var passedOver: [Station.QueuedOrder] = []
+        while stations[station.value].hasCredit, let queued = stations[station.value].dequeue() {
+            switch trays[queued.order]?.takeNext(at: station, of: stations[station.value]) {
+            case .item(let index, let place):
+                grant(ItemKey(order: queued.order, index: index), at: station, place: place, now: now)
+                guard trays[queued.order]?.endTurn(at: station) == true else { continue }
+                stations[station.value].enqueue(queued.order, priority: queued.priority)
+            case .nothing, nil:
+                _ = trays[queued.order]?.endTurn(at: station)
+            case .wait:
+                passedOver.append(queued)
+            }
+        }
+        for queued in passedOver.reversed() { stations[station.value].putBack(queued) }
+    }
+
+    /// What a lost worker held goes first.
+    private mutating func leaseReturned(at station: StationIndex, now: Moment) {
+        for _ in 0..<stations[station.value].returned.count {
+            guard stations[station.value].hasCredit, let item = stations[station.value].returned.popFirst() else {
+                return
+            }
+            switch trays[item.order]?.takeReturned(item.index, at: station, of: stations[station.value]) {
+            case .lease(let place): grant(item, at: station, place: place, now: now)
+            case .wait: stations[station.value].returned.append(item)
+            case .stepBack: queue(item.order, at: station)
+            case .ignore, nil: break
+            }
+        }
+    }
+
+    private mutating func grant(_ item: ItemKey, at station: StationIndex, place: Int, now: Moment) {
+        let key = newLease()
+        guard let attempt = trays[item.order]?.lease(item.index, key),
+            let timeout = trays[item.order]?.kind(of: item.index).timeout
+        else { preconditionFailure("\(item) was chosen, and does not wait") }
+        let connection = stations[station.value].places[place].connection
+        stations[station.value].take(place)
+        stations[station.value].leasedCount += 1
+        leases[key] = HeldLease(
+            key: key, item: item, station: station, connection: connection, attempt: attempt, leasedAt: now)
+        armTimeout(key, timeout, now: now.instant)
+        round.step.actions.append(
+            .lease(
+                connection,
+                Grant(
+                    lease: key.id, order: item.order, index: item.index, station: stations[station.value].name,
+                    attempt: attempt, timeout: timeout)))
+    }
+
+    /// The worker ends an attempt at its timeout; the assembler waits one heartbeat limit longer.
+    mutating func armTimeout(_ key: LeaseKey, _ timeout: Duration, now: Instant) {
+        timers.set(.attemptTimeout(key), at: now.advanced(by: timeout).advanced(by: configuration.silenceMax))
+    }
+
+    // MARK: Into the queue
+
+    /// The order's items may be leased from now on, or from its `not_before` on.
+    mutating func begin(_ order: OrderID, now: Moment) {
+        guard let notBefore = trays[order]?.accepted.spec.notBeforeMs, trays[order]?.isRunning == true else { return }
+        let wait = Int64(clamping: notBefore) - now.wall.milliseconds
+        guard wait <= 0 else {
+            trays[order]?.isHeldBack = true
+            return timers.set(.orderBegins(order), at: now.instant.advanced(by: .milliseconds(wait)))
+        }
+        trays[order]?.isHeldBack = false
+        queueAll(order)
+    }
+
+    /// Its rest after a failure is over.
+    mutating func retry(_ item: ItemKey) {
+        guard trays[item.order]?.wake(item.index) == true, let station = trays[item.order]?.addRetry(item.index)
+        else { return }
+        queue(item.order, at: station)
+    }
+
+    /// The attempt is over and says nothing of its item, which waits again, first in line.
+    /// - Returns: whether the slot had counted on this lease.
+    @discardableResult
+    mutating func offerAgain(_ item: ItemKey, _ key: LeaseKey, isLoss: Bool) -> Bool {
+        guard let station = trays[item.order]?.release(item.index, key, isLoss: isLoss) else { return false }
+        stations[station.value].leasedCount -= 1
+        stations[station.value].returned.append(item)
+        markChanged(station)
+        placeFreed(item.order)
+        return true
+    }
+
+    /// The order holds one lease less: where `max_parallel` had stopped it, it goes on.
+    mutating func placeFreed(_ order: OrderID) {
+        guard trays[order]?.isJustBelowItsLimit == true else { return }
+        queueAll(order)
+    }
+
+    private mutating func queueAll(_ order: OrderID) {
+        for station in trays[order]?.lines.map(\.station) ?? [] { queue(order, at: station) }
+    }
+
+    private mutating func queue(_ order: OrderID, at station: StationIndex) {
+        guard let priority = trays[order]?.priority, trays[order]?.joinQueue(at: station) == true else { return }
+        stations[station.value].enqueue(order, priority: priority)
+        markChanged(station)
+    }
+}

@@ -1,0 +1,198 @@
+import Wire
+
+// How leases end.
+extension AssemblerCore {
+    /// A result is judged by its lease alone, and always acknowledged, or its worker would hold it for ever.
+    mutating func receive(_ result: ItemResult, from connection: ConnectionID, now: Moment) {
+        let fate = judge(result, from: connection, now: now)
+        round.acks[connection, default: []].append(
+            Ack.with {
+                $0.lease = result.lease
+                $0.fate = fate
+            })
+    }
+
+    private mutating func judge(_ result: ItemResult, from connection: ConnectionID, now: Moment) -> Ack.Fate {
+        let key = LeaseKey(result.lease)
+        guard let order = OrderID(result.order), mayHaveGiven(key) else { return .unknown }
+        let item = ItemKey(order: order, index: Int(result.index))
+        let held = leases[key]
+        if let held {
+            guard held.item == item else { return .unknown }
+            end(held)
+        }
+        guard let state = trays[order]?.state(of: item.index) else {
+            return isOurs(key) ? late(item, from: connection) : .unknown
+        }
+        let holder = held?.connection ?? connection
+        switch result.ending {
+        case .done(let content) where content.data.count > Limits.contentBytesMax:
+            let failure = tooLarge(content)
+            return fail(item, key, failure, by: holder, startedAt: held?.leasedAt.wall, now: now) ? .invalid : .late
+        case .done(let content):
+            // A success fills an empty slot, whatever became of its lease.
+            if case .settled = state { return late(item, from: connection) }
+            sessions[holder]?.doneCount += 1
+            let ran = Int64(clamping: result.elapsedUs / 1_000)
+            settle(
+                item, .done, result: content, error: nil, worker: sessions[holder]?.name ?? "",
+                startedAt: held?.leasedAt.wall ?? WallTime(milliseconds: now.wall.milliseconds - ran), now: now)
+            return .stored
+        case .failed(let failure):
+            sessions[holder]?.failedCount += 1
+            let isOfUse = fail(item, key, failure, by: holder, startedAt: held?.leasedAt.wall, now: now)
+            return isOfUse ? .stored : late(item, from: connection)
+        case .returned(let returned):
+            if returned.reason == .unsupported, let held { withdraw(held) }
+            offerAgain(item, key, isLoss: false)
+            return .stored
+        case nil:
+            // Its handler has ended in a way that this version does not know.
+            offerAgain(item, key, isLoss: false)
+            return .invalid
+        }
+    }
+
+    private func tooLarge(_ content: Content) -> HandlerFailure {
+        HandlerFailure.with {
+            $0.error.kind = .failed
+            $0.error.message = "the result has \(content.data.count) bytes; "
+                + "at most \(Limits.contentBytesMax) are taken"
+            $0.permanent = true
+        }
+    }
+
+    private mutating func late(_ item: ItemKey, from connection: ConnectionID) -> Ack.Fate {
+        note(.lateResult(item.order, index: item.index, worker: sessions[connection]?.name ?? ""))
+        return .late
+    }
+
+    /// The worker does not serve the station after all: it gets no more of it.
+    private mutating func withdraw(_ held: HeldLease) {
+        guard let place = stations[held.station.value].placeIndex(of: held.connection) else { return }
+        stations[held.station.value].places[place].capacity = 0
+    }
+
+    // MARK: Failing
+
+    /// - Returns: `false` when the slot does not count on this lease (any more): a race, not an error.
+    private mutating func fail(
+        _ item: ItemKey, _ key: LeaseKey, _ failure: HandlerFailure, by connection: ConnectionID,
+        startedAt: WallTime?, now: Moment
+    ) -> Bool {
+        let session = sessions[connection]
+        let worker = session?.name ?? ""
+        let instance = session?.instance ?? WorkerInstance(bytes: [])
+        guard
+            let failed = trays[item.order]?.fail(item.index, key, by: instance, isPermanent: failure.permanent)
+        else { return false }
+        stations[failed.station.value].leasedCount -= 1
+        var error = failure.error
+        if error.kind != .timeout { error.kind = .failed }
+        error.message = error.message.clipped(toBytes: Limits.errorMessageBytesMax)
+        round.step.changes.append(
+            .attemptFailed(
+                order: item.order, index: item.index,
+                AttemptRecord(
+                    attempt: failed.attempt, worker: worker, instance: instance, isAlone: false, error: error,
+                    at: now.wall)))
+        guard case .rest(let failureCount) = failed.action else {
+            noteFailure(item, failed.attempt, worker, error, retryIn: nil)
+            settle(item, .failed, result: nil, error: error, worker: worker, startedAt: startedAt, now: now)
+            return true
+        }
+        let pause = retryPause(item, failureCount: failureCount)
+        timers.set(.retry(item), at: now.instant.advanced(by: pause))
+        noteFailure(item, failed.attempt, worker, error, retryIn: pause)
+        placeFreed(item.order)
+        return true
+    }
+
+    private mutating func noteFailure(
+        _ item: ItemKey, _ attempt: Int, _ worker: String, _ error: ItemError, retryIn: Duration?
+    ) {
+        note(
+            .attemptFailed(
+                item.order, index: item.index, attempt: attempt, worker: worker, message: error.message,
+                retryIn: retryIn))
+    }
+
+    /// Doubles with each failure; between half and all of it, by a hash, so that items do not come back in step.
+    private func retryPause(_ item: ItemKey, failureCount: Int) -> Duration {
+        let doublings = min(failureCount - 1, 30)
+        let full = min(configuration.retryPause * (1 << doublings), configuration.retryPauseMax)
+        let hash = mix(item.order.high ^ mix(item.order.low ^ mix(UInt64(item.index) << 16 | UInt64(failureCount))))
+        return .nanoseconds(full.nanoseconds / 2 + Int64(hash % UInt64(max(1, full.nanoseconds / 2))))
+    }
+
+    /// The worker should have reported this itself: its lease is taken back, whatever the handler does.
+    mutating func attemptTimedOut(_ key: LeaseKey, now: Moment) {
+        guard let held = leases[key], held.state == .running else { return }
+        let item = held.item
+        let timeout = trays[item.order]?.kind(of: item.index).timeout ?? .zero
+        note(.attemptTimedOut(item.order, index: item.index, worker: sessions[held.connection]?.name ?? ""))
+        let failure = HandlerFailure.with {
+            $0.error.kind = .timeout
+            $0.error.message = "the attempt ran longer than \(timeout), and its worker did not stop it"
+        }
+        revoke(key, .timeout)
+        _ = fail(item, key, failure, by: held.connection, startedAt: held.leasedAt.wall, now: now)
+    }
+
+    // MARK: Ending leases
+
+    /// The handler has ended: its place is free again.
+    private mutating func end(_ held: HeldLease) {
+        leases[held.key] = nil
+        let station = held.station.value
+        if let place = stations[station].placeIndex(of: held.connection) {
+            stations[station].places[place].leasedCount -= 1
+            if held.state == .revoked { stations[station].places[place].stoppingCount -= 1 }
+        }
+        markChanged(held.station)
+    }
+
+    /// The lease ends without a word of its handler.
+    /// - Returns: whether its item waits again because of that.
+    @discardableResult
+    mutating func giveBack(_ held: HeldLease, isLoss: Bool) -> Bool {
+        end(held)
+        return held.state == .running && offerAgain(held.item, held.key, isLoss: isLoss)
+    }
+
+    /// Takes the lease away from its slot's keeping; the worker is told to stop.
+    mutating func revoke(_ key: LeaseKey, _ reason: Revoke.Reason) {
+        guard var held = leases[key], held.revoke() else { return }
+        leases[key] = held
+        if let place = stations[held.station.value].placeIndex(of: held.connection) {
+            stations[held.station.value].places[place].stoppingCount += 1
+        }
+        sendRevoke(key, to: held.connection, reason)
+    }
+
+    mutating func sendRevoke(_ key: LeaseKey, to connection: ConnectionID, _ reason: Revoke.Reason) {
+        round.revokes[connection, default: []].append(
+            Revoke.with {
+                $0.lease = key.id
+                $0.reason = reason
+            })
+    }
+}
+
+/// A good mixing of 64 bits. Source: the finalizer of SplitMix64 (Steele, Lea, Flood, 2014).
+private func mix(_ value: UInt64) -> UInt64 {
+    var bits = value &+ 0x9e37_79b9_7f4a_7c15
+    bits = (bits ^ (bits >> 30)) &* 0xbf58_476d_1ce4_e5b9
+    bits = (bits ^ (bits >> 27)) &* 0x94d0_49bb_1331_11eb
+    return bits ^ (bits >> 31)
+}
+
+extension String {
+    /// At most so many bytes of UTF-8, cut between characters.
+    func clipped(toBytes limit: Int) -> String {
+        guard utf8.count > limit else { return self }
+        var end = utf8.index(startIndex, offsetBy: limit)
+        while end.samePosition(in: unicodeScalars) == nil { end = utf8.index(before: end) }
+        return String(self[..<end])
+    }
+}

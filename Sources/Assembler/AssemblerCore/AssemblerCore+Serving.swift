@@ -1,0 +1,168 @@
+import Wire
+
+// Slots get their outcomes, and trays reach their ends.
+extension AssemblerCore {
+    /// Settles a slot, once, and ends the order where its policy says so.
+    mutating func settle(
+        _ item: ItemKey, _ status: ItemStatus, result: Content?, error: ItemError?, worker: String,
+        startedAt: WallTime?, now: Moment
+    ) {
+        land(item, status, result: result, error: error, worker: worker, startedAt: startedAt, now: now)
+        placeFreed(item.order)
+        endIfDecided(item.order, now: now)
+    }
+
+    private mutating func land(
+        _ item: ItemKey, _ status: ItemStatus, result: Content?, error: ItemError?, worker: String,
+        startedAt: WallTime?, now: Moment
+    ) {
+        guard let landing = trays[item.order]?.settle(item.index, status) else { return }
+        stations[landing.station.value].openCount -= 1
+        openItemCount -= 1
+        if let lease = landing.lease {
+            stations[landing.station.value].leasedCount -= 1
+            // The lease that brought the outcome has ended already; any other is told to stop.
+            revoke(lease, .settled)
+        }
+        round.landed[item.order, default: []].append(
+            Outcome.with {
+                $0.landing = UInt32(landing.number)
+                $0.index = UInt32(item.index)
+                $0.status = status
+                $0.attempts = UInt32(status == .done ? max(1, landing.attemptCount) : landing.attemptCount)
+                $0.worker = worker
+                if let result { $0.result = result }
+                if let error { $0.error = error }
+                $0.startedAtMs = UInt64(clamping: startedAt?.milliseconds ?? 0)
+                $0.finishedAtMs = UInt64(clamping: now.wall.milliseconds)
+            })
+    }
+
+    /// Ends the order where its policy says so.
+    mutating func endIfDecided(_ order: OrderID, now: Moment) {
+        guard case .end(let status, let reason)? = trays[order]?.verdict else { return }
+        endOrder(order, status, rest: .cancelled, reason: reason, now: now)
+    }
+
+    /// Settles what is open, and serves.
+    private mutating func endOrder(
+        _ order: OrderID, _ status: OrderStatus, rest: ItemStatus, reason: String, now: Moment
+    ) {
+        guard trays[order]?.isRunning == true else { return }
+        let error = ItemError.with {
+            $0.kind = rest == .expired ? .expired : .cancelled
+            $0.message = reason
+        }
+        for index in trays[order]?.openIndexes ?? [] {
+            let held = trays[order]?.slots[index].lease.flatMap { leases[$0] }
+            land(
+                ItemKey(order: order, index: index), rest, result: nil, error: error,
+                worker: held.flatMap { sessions[$0.connection]?.name } ?? "", startedAt: held?.leasedAt.wall, now: now)
+        }
+        serve(order, status, now: now)
+    }
+
+    private mutating func serve(_ order: OrderID, _ status: OrderStatus, now: Moment) {
+        guard let tray = trays[order] else { return }
+        precondition(tray.openCount == 0, "served \(order) with \(tray.openCount) open slots")
+        let record = ServedRecord(
+            status: status, at: now.wall, elapsed: elapsed(of: tray, now: now), counts: tray.counts)
+        trays[order]?.serve(record)
+        openBytes -= tray.byteCount
+        servedNow.append(order)
+    }
+
+    func elapsed(of tray: Tray, now: Moment) -> Duration {
+        if let arrivedAt = tray.arrivedAt { return arrivedAt.duration(to: now.instant) }
+        return .milliseconds(max(0, now.wall.milliseconds - tray.accepted.acceptedAt.milliseconds))
+    }
+
+    // MARK: Ends from outside
+
+    mutating func deadlinePassed(_ order: OrderID, now: Moment) {
+        endOrder(order, .expired, rest: .expired, reason: "the order's deadline passed", now: now)
+    }
+
+    /// - Returns: whether the order was running: one that had ended stays as it was.
+    mutating func cancel(_ order: OrderID, now: Moment) -> Bool {
+        guard trays[order]?.isRunning == true else { return false }
+        round.step.changes.append(.cancelRequested(order: order, at: now.wall))
+        endOrder(order, .cancelled, rest: .cancelled, reason: "the order was cancelled", now: now)
+        return true
+    }
+
+    // MARK: The round's end
+
+    mutating func flushRound(now: Moment) {
+        for (order, outcomes) in round.landed {
+            for chunk in outcomes.chunks(of: Limits.batchCountMax) {
+                round.step.changes.append(.settled(order: order, outcomes: chunk))
+            }
+        }
+        for order in servedNow {
+            guard case .served(let record)? = trays[order]?.phase else { continue }
+            round.step.changes.append(.served(order: order, record))
+        }
+        for order in round.landed.keys { answerWatchers(of: order) }
+        for order in servedNow where round.landed[order] == nil { answerWatchers(of: order) }
+        for (connection, acks) in round.acks {
+            for chunk in acks.chunks(of: Limits.batchCountMax) {
+                round.step.actions.append(.tellWorker(connection, .acks(AckBatch.with { $0.acks = chunk })))
+            }
+        }
+        for (connection, revokes) in round.revokes {
+            for chunk in revokes.chunks(of: Limits.batchCountMax) {
+                round.step.actions.append(
+                    .tellWorker(connection, .revokes(RevokeBatch.with { $0.revokes = chunk })))
+            }
+        }
+        round.landed = [:]
+        round.acks = [:]
+        round.revokes = [:]
+    }
+
+    private mutating func answerWatchers(of order: OrderID) {
+        for watcher in watchers.removeValue(forKey: order) ?? [] {
+            round.step.actions.append(
+                .answerOutcomes(
+                    watcher.connection, request: watcher.request, order, after: watcher.after,
+                    countMax: watcher.countMax))
+        }
+    }
+
+    /// The changes so far are in the store: what they served has taken until now.
+    mutating func committed(now: Moment) {
+        for order in servedBefore { forgetTray(order) }
+        servedBefore = servedNow
+        servedNow = []
+        for order in servedBefore {
+            guard let tray = trays[order], case .served(let record) = tray.phase else { continue }
+            let elapsed = elapsed(of: tray, now: now)
+            trays[order]?.correctElapsed(elapsed)
+            round.step.changes.append(.elapsed(order: order, elapsed))
+            note(.orderServed(order, record.status, elapsed: elapsed))
+        }
+    }
+
+    private mutating func forgetTray(_ order: OrderID) {
+        guard let tray = trays.removeValue(forKey: order) else { return }
+        if keys[tray.accepted.spec.key] == order { keys[tray.accepted.spec.key] = nil }
+    }
+
+    /// It was never sealed, and its producer is gone: nothing of it stays.
+    mutating func abandon(_ order: OrderID) {
+        guard let tray = trays[order], tray.phase == .filling else { return }
+        openItemCount -= tray.slots.count
+        openBytes -= tray.byteCount
+        for slot in tray.slots { stations[tray.kinds[Int(slot.kind)].station.value].openCount -= 1 }
+        forgetTray(order)
+        round.step.changes.append(.abandoned(order: order))
+        note(.orderAbandoned(order))
+    }
+}
+
+extension Array {
+    fileprivate func chunks(of size: Int) -> [[Element]] {
+        stride(from: 0, to: count, by: size).map { Array(self[$0..<Swift.min($0 + size, count)]) }
+    }
+}

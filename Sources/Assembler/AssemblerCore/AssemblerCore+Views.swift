@@ -1,0 +1,137 @@
+import Wire
+
+// What can be asked: nothing here changes anything.
+extension AssemblerCore {
+    /// A slot as it stands.
+    public struct SlotView: Equatable, Sendable {
+        public var status: ItemStatus
+        public var attempts: Int
+        /// Who holds its lease; empty where nobody does.
+        public var worker: String
+        public var leasedAt: WallTime?
+    }
+
+    /// - Returns: `nil` for an order that is not in memory: it has ended, is not sealed, or was never accepted.
+    public func summary(of order: OrderID, now: Moment) -> OrderSummary? {
+        guard let tray = trays[order], tray.phase != .filling else { return nil }
+        return OrderSummary.with {
+            $0.order = order.data
+            $0.name = tray.accepted.spec.name
+            $0.status = status(of: tray)
+            $0.itemCount = UInt32(tray.itemCount)
+            $0.doneCount = UInt32(tray.counts.done)
+            $0.failedCount = UInt32(tray.counts.failed)
+            $0.cancelledCount = UInt32(tray.counts.cancelled)
+            $0.expiredCount = UInt32(tray.counts.expired)
+            $0.poisonedCount = UInt32(tray.counts.poisoned)
+            $0.waitingCount = UInt32(tray.waitingCount)
+            $0.leasedCount = UInt32(tray.leasedCount)
+            $0.acceptedAtMs = UInt64(clamping: tray.accepted.acceptedAt.milliseconds)
+            $0.lastLanding = UInt32(tray.lastLanding)
+            switch tray.phase {
+            case .served(let record):
+                $0.finishedAtMs = UInt64(clamping: record.at.milliseconds)
+                $0.elapsedUs = UInt64(clamping: record.elapsed.microseconds)
+            case .filling, .running:
+                $0.elapsedUs = UInt64(clamping: elapsed(of: tray, now: now).microseconds)
+            }
+        }
+    }
+
+    /// Slots from `index` on, at most `countMax`; `nil` for an order that is not in memory.
+    public func slots(of order: OrderID, from index: Int, countMax: Int) -> [SlotView]? {
+        guard let tray = trays[order], tray.phase != .filling else { return nil }
+        guard index < tray.slots.count else { return [] }
+        return tray.slots[index..<min(tray.slots.count, index + countMax)].map(view)
+    }
+
+    /// Orders in memory, for counting.
+    public var openOrderCount: Int { trays.values.count { !$0.phase.isServed } }
+    public var openLeaseCount: Int { leases.count }
+    public var sessionCount: Int { sessions.count }
+    /// Unsettled items, and the bytes of their orders' payloads.
+    public var openItems: (count: Int, bytes: Int) { (openItemCount, openBytes) }
+
+    private func view(_ slot: Slot) -> SlotView {
+        switch slot.state {
+        case .waiting, .resting:
+            SlotView(status: .waiting, attempts: slot.attemptCount, worker: "", leasedAt: nil)
+        case .leased(let key):
+            SlotView(
+                status: .leased, attempts: slot.attemptCount,
+                worker: leases[key].flatMap { sessions[$0.connection]?.name } ?? "",
+                leasedAt: leases[key]?.leasedAt.wall)
+        case .settled(let status):
+            SlotView(status: status, attempts: slot.attemptCount, worker: "", leasedAt: nil)
+        }
+    }
+
+    func status(of tray: Tray) -> OrderStatus {
+        switch tray.phase {
+        case .filling, .running: .running
+        case .served(let record): record.status
+        }
+    }
+
+    func workerList(now: Instant) -> WorkerList {
+        WorkerList.with { list in
+            list.workers = sessions.map { connection, session in
+                WorkerState.with {
+                    $0.name = session.name
+                    $0.instance = .init(session.instance.bytes)
+                    $0.session = session.number
+                    $0.draining = session.state == .draining
+                    $0.connectedAtMs = UInt64(clamping: session.connectedAt.milliseconds)
+                    $0.silentMs = UInt64(clamping: session.lastHeard.duration(to: now).milliseconds)
+                    $0.doneCount = session.doneCount
+                    $0.failedCount = session.failedCount
+                    $0.stations = session.stations.compactMap { workerStation(connection, $0) }
+                    $0.program = session.program
+                }
+            }
+        }
+    }
+
+    private func workerStation(_ connection: ConnectionID, _ index: StationIndex) -> WorkerStation? {
+        let station = stations[index.value]
+        guard let place = station.placeIndex(of: connection).map({ station.places[$0] }) else { return nil }
+        return WorkerStation.with {
+            $0.station = station.name
+            $0.capacity = UInt32(place.capacity)
+            $0.leasedCount = UInt32(place.leasedCount)
+            $0.stoppingCount = UInt32(place.stoppingCount)
+        }
+    }
+
+    /// Stations that have work or workers, by name.
+    func stationList() -> StationList {
+        StationList.with { list in
+            list.stations = stations.filter { $0.openCount > 0 || !$0.places.isEmpty }.map { station in
+                StationState.with {
+                    $0.station = station.name
+                    $0.waitingCount = UInt64(station.waitingCount)
+                    $0.leasedCount = UInt64(station.leasedCount)
+                    $0.workerCount = UInt32(station.places.count)
+                    $0.capacity = UInt64(station.capacity)
+                }
+            }
+            list.stations.sort { $0.station < $1.station }
+        }
+    }
+
+    func pong() -> Pong {
+        Pong.with {
+            $0.incarnation = incarnation
+            $0.program = configuration.program
+            $0.runningOrderCount = UInt64(openOrderCount)
+            $0.openItemCount = UInt64(openItemCount)
+            $0.workerCount = UInt32(sessions.count)
+        }
+    }
+}
+
+extension Tray.Phase {
+    fileprivate var isServed: Bool {
+        if case .served = self { true } else { false }
+    }
+}

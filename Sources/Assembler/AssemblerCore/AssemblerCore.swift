@@ -1,0 +1,196 @@
+import OrderedCollections
+import Wire
+
+/// The assembler's state machine: the only owner of trays and leases.
+///
+/// `handle` and `tick` lead to changes, which the shell commits, and actions, which it then performs. A round is any
+/// number of `handle` and one `tick`; leases, acknowledgements and outcomes are gathered and leave with the `tick`.
+/// Where each thing is decided: orders in `+Orders`, workers in `+Kitchen`, results in `+Results`, who gets what in
+/// `+Leasing`, outcomes and ends in `+Serving`.
+public struct AssemblerCore: Sendable {
+    let configuration: Configuration
+    public let incarnation: UInt32
+
+    var trays: [OrderID: Tray] = [:]
+    var keys: [String: OrderID] = [:]
+    var leases: [LeaseKey: HeldLease] = [:]
+    var sessions: OrderedDictionary<ConnectionID, Session> = [:]
+    /// When each producer's connection was last heard.
+    var producers: [ConnectionID: Instant] = [:]
+    var watchers: [OrderID: [Watcher]] = [:]
+    var stations: [Station] = []
+    var stationIndexes: [String: StationIndex] = [:]
+    var timers = Timers()
+    var openItemCount = 0
+    var openBytes = 0
+    var storeIsShort = false
+    private(set) var recoveringOrders: [OrderID] = []
+    private var lastTick: Instant
+    private var lastLeaseNumber: UInt64 = 0
+    private var lastSessionNumber: UInt64 = 0
+
+    /// What a round has gathered, and leaves with its tick.
+    var round = Round()
+    /// Served by the round that is being committed.
+    var servedNow: [OrderID] = []
+    /// Served before; forgotten once the correction of their elapsed time is committed.
+    var servedBefore: [OrderID] = []
+
+    /// - Parameters:
+    ///   - incarnation: counts the starts on this store, so that no lease id is used twice.
+    ///   - orders: what had not ended, in the order of acceptance. Their items wait for one heartbeat limit, so that
+    ///     workers can say what they still run and hold.
+    public init(
+        configuration: Configuration, incarnation: UInt32, restoring orders: [RestoredOrder] = [], now: Moment
+    ) {
+        self.configuration = configuration
+        self.incarnation = incarnation
+        lastTick = now.instant
+        for order in orders { restore(order, now: now) }
+        recoveringOrders = orders.filter(\.isSealed).map(\.accepted.id)
+        guard !recoveringOrders.isEmpty else { return }
+        timers.set(.recoveryEnds, at: now.instant.advanced(by: configuration.silenceMax))
+    }
+
+    /// When `tick` wants to be called at the latest.
+    public var nextDeadline: Instant? { timers.next }
+
+    public mutating func handle(_ input: Input, now: Moment) -> Step {
+        switch input {
+        case .worker(let connection, let message): worker(connection, message, now: now)
+        case .producer(let connection, let message, let known):
+            producer(connection, message, known: known, now: now)
+        case .malformed(let connection, let endpoint, let error): malformed(connection, endpoint, error)
+        case .disconnected(let connection): connectionClosed(connection, .disconnected, now: now)
+        case .unreachable(let connection): connectionClosed(connection, .unreachable, now: now)
+        case .committed: committed(now: now)
+        case .storeIsShort(let isShort): storeIsShort = isShort
+        }
+        return round.takeStep()
+    }
+
+    /// Fires what is due, leases what can be leased, and sends what the round has gathered.
+    /// - Parameter drained: nothing that had arrived is left unread. Silence is judged only then.
+    public mutating func tick(now: Moment, drained: Bool = true) -> Step {
+        forgiveDeafness(now: now.instant)
+        lastTick = now.instant
+        while let event = timers.popDue(now.instant) { fire(event, drained: drained, now: now) }
+        leaseOut(now: now)
+        let isLive = self.isLive
+        timers.prune(isLive: isLive)
+        flushRound(now: now)
+        return round.takeStep()
+    }
+
+    private mutating func fire(_ event: TimedEvent, drained: Bool, now: Moment) {
+        switch event {
+        case .attemptTimeout(let lease): attemptTimedOut(lease, now: now)
+        case .retry(let item): retry(item)
+        case .orderDeadline(let order): deadlinePassed(order, now: now)
+        case .orderBegins(let order): begin(order, now: now)
+        case .fillingSilence(let order): fillingSilent(order, now: now.instant)
+        case .workerSilence(let connection): workerSilent(connection, drained: drained, now: now)
+        case .producerSilence(let connection): producerSilent(connection, now: now.instant)
+        case .recoveryEnds:
+            for order in recoveringOrders { begin(order, now: now) }
+            recoveringOrders = []
+        case .pulse:
+            guard !sessions.isEmpty else { return }
+            timers.set(.pulse, at: now.instant.advanced(by: configuration.heartbeatInterval))
+        }
+    }
+
+    /// A process that was stopped, or a machine that slept, heard nobody: that was not the workers' silence.
+    private mutating func forgiveDeafness(now: Instant) {
+        let gap = lastTick.duration(to: now)
+        guard !sessions.isEmpty, gap > configuration.heartbeatInterval * 2 else { return }
+        for index in sessions.values.indices where sessions.values[index].lastHeard <= lastTick {
+            sessions.values[index].forgive(gap)
+        }
+    }
+
+    private func isLive(_ event: TimedEvent) -> Bool {
+        switch event {
+        case .attemptTimeout(let lease): leases[lease]?.state == .running
+        case .retry(let item): trays[item.order]?.state(of: item.index) == .resting
+        case .orderDeadline(let order), .orderBegins(let order): trays[order]?.isRunning == true
+        case .fillingSilence(let order): trays[order]?.phase == .filling
+        case .workerSilence(let connection): sessions[connection] != nil
+        case .producerSilence(let connection): producers[connection] != nil
+        case .recoveryEnds, .pulse: true
+        }
+    }
+
+    // MARK: Small things that every part needs
+
+    mutating func newLease() -> LeaseKey {
+        lastLeaseNumber += 1
+        return LeaseKey(incarnation: incarnation, number: lastLeaseNumber)
+    }
+
+    mutating func newSessionNumber() -> UInt64 {
+        lastSessionNumber += 1
+        return lastSessionNumber
+    }
+
+    /// Whether an assembler of this store may have given this lease.
+    func mayHaveGiven(_ lease: LeaseKey) -> Bool {
+        guard lease.number > 0 else { return false }
+        return lease.incarnation < incarnation
+            || lease.incarnation == incarnation && lease.number <= lastLeaseNumber
+    }
+
+    func isOurs(_ lease: LeaseKey) -> Bool { lease.incarnation == incarnation && mayHaveGiven(lease) }
+
+    mutating func station(named name: String) -> StationIndex {
+        if let known = stationIndexes[name] { return known }
+        let index = StationIndex(value: stations.count)
+        stations.append(Station(name: name))
+        stationIndexes[name] = index
+        return index
+    }
+
+    mutating func markChanged(_ station: StationIndex) { round.changedStations.append(station) }
+
+    mutating func note(_ note: Note) { round.step.actions.append(.note(note)) }
+
+    mutating func refuse(
+        _ connection: ConnectionID, request: UInt64?, _ reason: Refusal.Reason, _ message: String,
+        retryAfter: Duration? = nil
+    ) {
+        let refusal = Refusal.with {
+            $0.reason = reason
+            $0.message = message
+            $0.versions = Frames.versions
+            $0.retryAfterMs = UInt64(retryAfter?.milliseconds ?? 0)
+        }
+        note(.refused(connection, reason, message))
+        if let request {
+            round.step.actions.append(.answer(connection, request: request, .refusal(refusal)))
+        } else {
+            round.step.actions.append(.tellWorker(connection, .refusal(refusal)))
+        }
+    }
+}
+
+/// One pull of a watcher that waits for its answer.
+struct Watcher: Equatable {
+    let connection: ConnectionID
+    let request: UInt64
+    let after: Int
+    let countMax: Int
+}
+
+/// What a round gathers, so that what is ready goes out together.
+struct Round {
+    var step = Step()
+    var landed: OrderedDictionary<OrderID, [Outcome]> = [:]
+    var acks: OrderedDictionary<ConnectionID, [Ack]> = [:]
+    var revokes: OrderedDictionary<ConnectionID, [Revoke]> = [:]
+    var changedStations: [StationIndex] = []
+
+    mutating func takeStep() -> Step {
+        defer { step = Step() }
+        return step
+    }
+}

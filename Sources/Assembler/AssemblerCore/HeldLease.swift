@@ -1,0 +1,31 @@
+import Wire
+
+/// A lease as its worker holds it. It outlives its slot: the place that it takes comes back when the handler has ended.
+///
+///     running ──revoke──▶ revoked ──end──▶ (gone)
+///        └──────────────end─────────────────▲
+struct HeldLease: Equatable {
+    enum State: Equatable {
+        /// Its slot counts on it. Can go to `revoked`, or end.
+        case running
+        /// The worker has been told to stop. Can only end.
+        case revoked
+    }
+
+    let key: LeaseKey
+    let item: ItemKey
+    let station: StationIndex
+    let connection: ConnectionID
+    let attempt: Int
+    let leasedAt: Moment
+    private(set) var state = State.running
+    /// The worker said that its handler has begun.
+    var hasStarted = false
+
+    /// - Returns: whether the worker has to be told: `false` when it was told before.
+    mutating func revoke() -> Bool {
+        guard state == .running else { return false }
+        state = .revoked
+        return true
+    }
+}

@@ -1,0 +1,43 @@
+import Wire
+
+/// A worker on one connection.
+///
+///     greeted ──report of draining──▶ draining ──▶ (ended)
+///        └───────────── lost, left ──────────────────▲
+struct Session: Equatable {
+    enum State: Equatable {
+        /// Takes leases. Can go to `draining`, or end.
+        case serving
+        /// Takes no more leases. Can only end.
+        case draining
+    }
+
+    let number: UInt64
+    let name: String
+    let instance: WorkerInstance
+    let program: String
+    let connectedAt: WallTime
+    /// In the order of its hello.
+    var stations: [StationIndex]
+    private(set) var state = State.serving
+    private(set) var lastHeard: Instant
+    var doneCount: UInt64 = 0
+    var failedCount: UInt64 = 0
+
+    init(number: UInt64, hello: WorkerHello, name: String, stations: [StationIndex], now: Moment) {
+        self.number = number
+        self.name = name
+        self.stations = stations
+        instance = WorkerInstance(bytes: Array(hello.instance))
+        program = hello.program
+        connectedAt = now.wall
+        lastHeard = now.instant
+    }
+
+    mutating func heard(_ now: Instant) { lastHeard = max(lastHeard, now) }
+
+    /// Time in which nobody listened does not count as silence.
+    mutating func forgive(_ gap: Duration) { lastHeard = lastHeard.advanced(by: gap) }
+
+    mutating func drain() { state = .draining }
+}

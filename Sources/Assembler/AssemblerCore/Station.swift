@@ -1,0 +1,135 @@
+import DequeModule
+import Wire
+
+/// A named queue: the orders that wait for it, and the workers that serve it.
+struct Station {
+    /// A worker at this station.
+    struct Place: Equatable {
+        let connection: ConnectionID
+        let instance: WorkerInstance
+        var capacity: Int
+        /// Leases that it holds here, stopping ones included.
+        var leasedCount = 0
+        var stoppingCount = 0
+        var isDraining = false
+
+        /// How many more leases it will take.
+        var credit: Int { isDraining ? 0 : max(0, capacity - leasedCount) }
+    }
+
+    /// An order in the queue. `since` counts the turns of the station: who waits longest has the lowest.
+    private struct Turn {
+        let order: OrderID
+        let since: UInt64
+    }
+
+    /// The orders of one priority, in the order of their turns.
+    private struct Level {
+        let priority: Int
+        var turns: Deque<Turn> = []
+    }
+
+    let name: String
+    var places: [Place] = []
+    /// Items that came back from a lost worker: first in line.
+    var returned: Deque<ItemKey> = []
+    /// Unsettled items.
+    var openCount = 0
+    /// Unsettled items under lease.
+    var leasedCount = 0
+    /// Leases given so far.
+    private(set) var leaseCount = 0
+    private var levels: [Level] = []
+    private var turnCount: UInt64 = 0
+
+    init(name: String) { self.name = name }
+
+    var waitingCount: Int { openCount - leasedCount }
+    var capacity: Int { places.reduce(0) { $0 + $1.capacity } }
+    var hasCredit: Bool { places.contains { $0.credit > 0 } }
+    var hasQueue: Bool { !levels.isEmpty || !returned.isEmpty }
+
+    /// Of every ten leases one goes to the order that has waited longest, whatever its priority.
+    static let leasesPerLongestWait = 10
+
+    // MARK: Turns
+
+    /// The order takes its place behind the others of its priority.
+    mutating func enqueue(_ order: OrderID, priority: Int) {
+        turnCount += 1
+        insert(Turn(order: order, since: turnCount), priority: priority, atFront: false)
+    }
+
+    /// Takes out the order whose turn it is.
+    mutating func dequeue() -> QueuedOrder? {
+        guard !levels.isEmpty else { return nil }
+        let isForLongestWait = leaseCount % Station.leasesPerLongestWait == Station.leasesPerLongestWait - 1
+        let level = isForLongestWait ? levels.indices.min { first(of: $0).since < first(of: $1).since } ?? 0 : 0
+        guard let turn = levels[level].turns.popFirst() else { preconditionFailure("an empty level at \(name)") }
+        let queued = QueuedOrder(order: turn.order, priority: levels[level].priority, since: turn.since)
+        if levels[level].turns.isEmpty { levels.remove(at: level) }
+        return queued
+    }
+
+    /// The order keeps its turn: nobody could take its items.
+    mutating func putBack(_ queued: QueuedOrder) {
+        insert(Turn(order: queued.order, since: queued.since), priority: queued.priority, atFront: true)
+    }
+
+    struct QueuedOrder: Equatable {
+        let order: OrderID
+        let priority: Int
+        fileprivate let since: UInt64
+    }
+
+    private func first(of level: Int) -> Turn {
+        guard let turn = levels[level].turns.first else { preconditionFailure("an empty level at \(name)") }
+        return turn
+    }
+
+    private mutating func insert(_ turn: Turn, priority: Int, atFront: Bool) {
+        let position = levels.firstIndex { $0.priority <= priority } ?? levels.count
+        if position == levels.count || levels[position].priority != priority {
+            levels.insert(Level(priority: priority), at: position)
+        }
+        if atFront { levels[position].turns.prepend(turn) } else { levels[position].turns.append(turn) }
+    }
+
+    // MARK: Places
+
+    func placeIndex(of connection: ConnectionID) -> Int? {
+        places.firstIndex { $0.connection == connection }
+    }
+
+    enum Choice: Equatable {
+        case place(Int)
+        /// Nobody has credit now.
+        case nobody
+        /// Those who have credit failed the item before, and somebody else lives: it waits for them.
+        case wait
+    }
+
+    /// Who gets an item: the worker with the most credit that did not fail it, while there is such a worker.
+    func choose(avoiding failedBy: [WorkerInstance]) -> Choice {
+        var best: Int?
+        var bestOfAll: Int?
+        var hasOther = false
+        for index in places.indices {
+            let place = places[index]
+            let isAvoided = !failedBy.isEmpty && failedBy.contains(place.instance)
+            if !isAvoided && place.capacity > 0 && !place.isDraining { hasOther = true }
+            guard place.credit > 0 else { continue }
+            if bestOfAll.map({ places[$0].credit < place.credit }) ?? true { bestOfAll = index }
+            guard !isAvoided else { continue }
+            if best.map({ places[$0].credit < place.credit }) ?? true { best = index }
+        }
+        guard let bestOfAll else { return .nobody }
+        if let best { return .place(best) }
+        return hasOther ? .wait : .place(bestOfAll)
+    }
+
+    mutating func take(_ place: Int) {
+        places[place].leasedCount += 1
+        leaseCount += 1
+    }
+}

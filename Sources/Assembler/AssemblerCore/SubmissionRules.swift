@@ -1,0 +1,67 @@
+import Wire
+
+/// What makes a submission invalid. Each complaint names the field, and the item where it is one's.
+enum SubmissionRules {
+    static func complaint(about submit: Submit) -> String? {
+        let spec = submit.spec
+        guard submit.itemCount <= Limits.orderItemCountMax else {
+            return "item_count: an order has at most \(Limits.orderItemCountMax) items, not \(submit.itemCount)"
+        }
+        guard Limits.fingerprintBytesRange.contains(submit.fingerprint.count) else {
+            return "fingerprint: has \(Limits.fingerprintBytesRange.lowerBound) to "
+                + "\(Limits.fingerprintBytesRange.upperBound) bytes, not \(submit.fingerprint.count)"
+        }
+        guard spec.name.utf8.count <= Limits.nameBytesMax else {
+            return "name: has at most \(Limits.nameBytesMax) bytes"
+        }
+        guard spec.key.utf8.count <= Limits.keyBytesMax else {
+            return "key: has at most \(Limits.keyBytesMax) bytes"
+        }
+        guard spec.enough <= submit.itemCount else {
+            return "enough: \(spec.enough) of \(submit.itemCount) items can never be done"
+        }
+        guard Limits.priorityRange.contains(Int(spec.priority)) else {
+            return "priority: is \(Limits.priorityRange.lowerBound) to \(Limits.priorityRange.upperBound), "
+                + "not \(spec.priority)"
+        }
+        if case .UNRECOGNIZED(let value) = spec.failure {
+            return "failure: policy \(value) is not known to this assembler"
+        }
+        guard spec.failure != .tolerateShare || spec.tolerated <= 10_000 else {
+            return "tolerated: is at most 10000 hundredths of a percent, not \(spec.tolerated)"
+        }
+        return nil
+    }
+
+    /// - Parameter openSlots: how many items the order still lacks.
+    static func complaint(about items: [Item], from firstIndex: Int, openSlots: Int) -> String? {
+        guard items.count <= Limits.pageItemCountMax else {
+            return "a page has at most \(Limits.pageItemCountMax) items, not \(items.count)"
+        }
+        guard items.count <= openSlots else {
+            return "items: \(firstIndex + items.count) came for an order of \(firstIndex + openSlots)"
+        }
+        for (offset, item) in items.enumerated() {
+            if let complaint = complaint(about: item) { return "items[\(firstIndex + offset)].\(complaint)" }
+        }
+        return nil
+    }
+
+    private static func complaint(about item: Item) -> String? {
+        guard Label.isValid(item.station) else {
+            return "station: '\(item.station.prefix(80))' is not 1 to \(Limits.labelBytesMax) letters, digits, "
+                + "'.', '_' and '-'"
+        }
+        guard item.name.utf8.count <= Limits.nameBytesMax else {
+            return "name: has at most \(Limits.nameBytesMax) bytes"
+        }
+        guard item.payload.data.count <= Limits.contentBytesMax else {
+            return "payload: has \(item.payload.data.count) bytes; at most \(Limits.contentBytesMax) are taken"
+        }
+        guard !item.hasTimeoutMs || item.timeoutMs >= 1 else { return "timeout: is at least 1 ms" }
+        guard !item.hasAttemptsMax || (1...Limits.attemptsMax).contains(Int(item.attemptsMax)) else {
+            return "max_attempts: is 1 to \(Limits.attemptsMax), not \(item.attemptsMax)"
+        }
+        return nil
+    }
+}

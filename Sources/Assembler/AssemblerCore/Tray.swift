@@ -1,0 +1,289 @@
+import DequeModule
+import Wire
+
+/// The record of one order: a set of slots, never a counter.
+///
+///     filling ──last page──▶ running ──policy decides──▶ served
+struct Tray {
+    enum Phase: Equatable {
+        /// Its pages are still coming; nothing is leased. Can go to `running`, or be abandoned.
+        case filling
+        /// Can go to `served`.
+        case running
+        /// Final.
+        case served(ServedRecord)
+    }
+
+    /// What items of an order have in common.
+    struct Kind: Equatable {
+        let station: StationIndex
+        let timeout: Duration
+        let attemptsMax: Int
+    }
+
+    let accepted: AcceptedOrder
+    let policy: Policy
+    let maxParallel: Int
+    let priority: Int
+    /// When its first page arrived; `nil` for an order of an earlier incarnation.
+    let arrivedAt: Instant?
+    private(set) var phase = Phase.filling
+    private(set) var kinds: [Kind] = []
+    private(set) var slots: [Slot] = []
+    private(set) var counts = TrayCounts()
+    private(set) var leasedCount = 0
+    private(set) var lastLanding = 0
+    private(set) var byteCount = 0
+    /// When the last page came.
+    var filledAt: Instant
+    /// Nothing is leased while it is held back: before `not_before`, and while workers may still claim its items.
+    var isHeldBack = false
+    /// One for each station that its items need.
+    private(set) var lines: [Line] = []
+    /// Who failed an item, so that another worker gets the next attempt.
+    private(set) var failedBy: [Int: [WorkerInstance]] = [:]
+
+    init(_ accepted: AcceptedOrder, arrivedAt: Instant?, now: Instant) {
+        self.accepted = accepted
+        self.arrivedAt = arrivedAt
+        policy = Policy(accepted.spec)
+        maxParallel = accepted.spec.maxParallel == 0 ? .max : Int(accepted.spec.maxParallel)
+        priority = Int(accepted.spec.priority)
+        filledAt = now
+    }
+
+    var id: OrderID { accepted.id }
+    var itemCount: Int { accepted.itemCount }
+    var isFull: Bool { slots.count == itemCount }
+    var openCount: Int { slots.count - counts.settled }
+    var waitingCount: Int { openCount - leasedCount }
+    var isRunning: Bool { phase == .running }
+    var mayLease: Bool { phase == .running && !isHeldBack && leasedCount < maxParallel }
+
+    var openIndexes: [Int] { openCount == 0 ? [] : slots.indices.filter { !slots[$0].isSettled } }
+    /// It was at its `max_parallel` until now.
+    var isJustBelowItsLimit: Bool { maxParallel != .max && leasedCount == maxParallel - 1 }
+
+    func kind(of index: Int) -> Kind { kinds[Int(slots[index].kind)] }
+
+    /// - Returns: `nil` for an index that the tray does not have, and while it is filling.
+    func state(of index: Int) -> Slot.State? {
+        phase != .filling && slots.indices.contains(index) ? slots[index].state : nil
+    }
+
+    // MARK: Filling
+
+    mutating func add(_ head: ItemHead, kind: Kind) {
+        precondition(phase == .filling && !isFull, "an item for a tray that is \(phase)")
+        // Neighbours are mostly of one kind, and an order has few kinds.
+        if kinds.last != kind, let known = kinds.firstIndex(of: kind) {
+            slots.append(Slot(kind: UInt32(known)))
+        } else {
+            if kinds.last != kind { kinds.append(kind) }
+            slots.append(Slot(kind: UInt32(kinds.count - 1)))
+        }
+        byteCount += head.byteCount
+        let line = lineIndex(at: kind.station)
+        lines[line].items.append(slots.count - 1)
+    }
+
+    mutating func seal() {
+        precondition(phase == .filling && isFull, "sealed with \(slots.count) of \(itemCount) items")
+        phase = .running
+    }
+
+    // MARK: Slots
+
+    /// - Returns: which attempt this is, or `nil` when the slot was not free.
+    mutating func lease(_ index: Int, _ lease: LeaseKey) -> Int? {
+        guard slots[index].lease(lease) else { return nil }
+        leasedCount += 1
+        return slots[index].attemptCount
+    }
+
+    mutating func supersede(_ index: Int, by claim: LeaseKey) -> LeaseKey? { slots[index].supersede(by: claim) }
+
+    /// - Returns: where the item waits again, or `nil` when the slot had moved on.
+    mutating func release(_ index: Int, _ lease: LeaseKey, isLoss: Bool) -> StationIndex? {
+        guard slots[index].release(lease, isLoss: isLoss) == .offerAgain else { return nil }
+        leasedCount -= 1
+        return kind(of: index).station
+    }
+
+    struct FailedAttempt: Equatable {
+        let action: Slot.FailureAction
+        let attempt: Int
+        let station: StationIndex
+    }
+
+    /// - Returns: `nil` when the slot does not count on this lease (any more): a race, not an error.
+    mutating func fail(
+        _ index: Int, _ lease: LeaseKey, by worker: WorkerInstance, isPermanent: Bool
+    ) -> FailedAttempt? {
+        guard isRunning else { return nil }
+        let attempt = slots[index].attemptCount
+        let kind = kind(of: index)
+        let action = slots[index].fail(lease, isPermanent: isPermanent, attemptsMax: kind.attemptsMax)
+        guard action != .ignore else { return nil }
+        leasedCount -= 1
+        if failedBy[index]?.contains(worker) != true { failedBy[index, default: []].append(worker) }
+        return FailedAttempt(action: action, attempt: attempt, station: kind.station)
+    }
+
+    mutating func wake(_ index: Int) -> Bool { slots[index].wake() }
+
+    struct Landing: Equatable {
+        let number: Int
+        let station: StationIndex
+        /// The lease that the slot counted on until now.
+        let lease: LeaseKey?
+        let attemptCount: Int
+    }
+
+    /// - Returns: `nil` when the slot was settled before.
+    mutating func settle(_ index: Int, _ status: ItemStatus) -> Landing? {
+        let slot = slots[index]
+        guard slots[index].settle(status) else { return nil }
+        if slot.lease != nil { leasedCount -= 1 }
+        counts.add(status)
+        failedBy[index] = nil
+        lastLanding += 1
+        return Landing(
+            number: lastLanding, station: kind(of: index).station, lease: slot.lease,
+            attemptCount: slot.attemptCount)
+    }
+
+    var verdict: Policy.Verdict { policy.verdict(counts, itemCount: itemCount) }
+
+    mutating func serve(_ record: ServedRecord) {
+        precondition(phase == .running, "served a tray that is \(phase)")
+        phase = .served(record)
+        lines = []
+    }
+
+    /// Corrects the elapsed time once the commit that served is over.
+    mutating func correctElapsed(_ elapsed: Duration) {
+        guard case .served(var record) = phase else { preconditionFailure("elapsed of a tray that is \(phase)") }
+        record.elapsed = elapsed
+        phase = .served(record)
+    }
+
+    // MARK: Restoring
+
+    mutating func restore(_ settled: RestoredOrder.Settled) {
+        guard slots[settled.index].settle(settled.status) else {
+            preconditionFailure("slot \(settled.index) of \(id) is settled twice in the store")
+        }
+        counts.add(settled.status)
+    }
+
+    mutating func restore(_ attempt: RestoredOrder.Attempt) {
+        slots[attempt.index].restore(isLoss: attempt.isLost)
+        if !attempt.isLost { failedBy[attempt.index, default: []].append(attempt.record.instance) }
+    }
+
+    mutating func restore(lastLanding: Int) { self.lastLanding = lastLanding }
+
+    // MARK: Lines
+
+    enum Next: Equatable {
+        case item(Int, place: Int)
+        /// Nothing of this order can be leased at this station until something changes.
+        case nothing
+        /// What is there waits for another worker.
+        case wait
+    }
+
+    /// Takes the next item for a station, and chooses who gets it. Retries go before what was never tried.
+    mutating func takeNext(at index: StationIndex, of station: Station) -> Next {
+        guard mayLease, let line = lines.firstIndex(where: { $0.station == index }) else { return .nothing }
+        for _ in 0..<lines[line].retries.count {
+            guard let item = lines[line].retries.popFirst() else { break }
+            if let place = place(for: item, in: station, line: line) { return .item(item, place: place) }
+        }
+        while let item = lines[line].items.popFirst() {
+            if let place = place(for: item, in: station, line: line) { return .item(item, place: place) }
+        }
+        return lines[line].isEmpty ? .nothing : .wait
+    }
+
+    /// - Returns: `nil` when the slot has moved on, or when the item waits for another worker.
+    private mutating func place(for item: Int, in station: Station, line: Int) -> Int? {
+        guard slots[item].isWaiting else { return nil }
+        if case .place(let place) = station.choose(avoiding: failedBy[item] ?? []) { return place }
+        lines[line].retries.append(item)
+        return nil
+    }
+
+    enum ReturnAction: Equatable {
+        case lease(place: Int)
+        /// It stays first in line.
+        case wait
+        /// It stands in its order's own line until the order may lease again.
+        case stepBack
+        case ignore
+    }
+
+    /// An item came back from a lost worker.
+    mutating func takeReturned(_ item: Int, at index: StationIndex, of station: Station) -> ReturnAction {
+        guard slots[item].isWaiting else { return .ignore }
+        guard mayLease else {
+            let line = lineIndex(at: index)
+            lines[line].items.prepend(item)
+            return .stepBack
+        }
+        if case .place(let place) = station.choose(avoiding: failedBy[item] ?? []) { return .lease(place: place) }
+        return .wait
+    }
+
+    mutating func addRetry(_ item: Int) -> StationIndex {
+        let station = kind(of: item).station
+        let line = lineIndex(at: station)
+        lines[line].retries.append(item)
+        return station
+    }
+
+    /// - Returns: whether the order has to be put into the station's queue: it has items to give, and is not there.
+    mutating func joinQueue(at station: StationIndex) -> Bool {
+        guard mayLease, let line = lines.firstIndex(where: { $0.station == station }),
+            !lines[line].isQueued, !lines[line].isEmpty
+        else { return false }
+        lines[line].isQueued = true
+        return true
+    }
+
+    /// The order has had its turn.
+    /// - Returns: whether it goes to the end of the queue; else it leaves it.
+    mutating func endTurn(at station: StationIndex) -> Bool {
+        guard let line = lines.firstIndex(where: { $0.station == station }) else { return false }
+        lines[line].isQueued = mayLease && !lines[line].isEmpty
+        return lines[line].isQueued
+    }
+
+    /// The line of this order at a station. Made where there is none.
+    private mutating func lineIndex(at station: StationIndex) -> Int {
+        if let known = lines.firstIndex(where: { $0.station == station }) { return known }
+        lines.append(Line(station: station))
+        return lines.count - 1
+    }
+}
+
+/// An order's waiting items at one station. An entry whose slot has moved on is passed over.
+struct Line {
+    let station: StationIndex
+    /// Items that any worker may have, the next one first.
+    var items: Deque<Int> = []
+    /// Items that failed before: not for those who failed them.
+    var retries: Deque<Int> = []
+    /// The order stands in the station's queue.
+    var isQueued = false
+
+    init(station: StationIndex) { self.station = station }
+
+    var isEmpty: Bool { items.isEmpty && retries.isEmpty }
+}
+
+/// The position of a station in the assembler's list of stations.
+struct StationIndex: Hashable {
+    let value: Int
+}
