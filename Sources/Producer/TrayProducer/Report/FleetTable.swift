@@ -56,6 +56,19 @@ extension TextTable {
     }
 }
 
+extension Receipt {
+    /// The order's id as people type it.
+    package var idText: String { OrderID(order)?.description ?? "" }
+}
+
+extension Pong {
+    /// - Parameter roundTrip: From the question to this answer.
+    package func line(endpoint: String, roundTrip: Duration) -> String {
+        "\(program) answers at \(endpoint) in \(Figures.milliseconds(roundTrip)) ms: "
+            + "\(runningOrderCount) orders running, \(openItemCount) items open, \(workerCount) workers"
+    }
+}
+
 extension OrderSummary {
     /// The order's id as people type it.
     package var idText: String { OrderID(order)?.description ?? "" }

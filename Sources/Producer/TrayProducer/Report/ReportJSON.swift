@@ -12,6 +12,11 @@ extension TrayReport {
 }
 
 extension OrderSummary {
+    /// The order and its state alone, as a receipt has them.
+    package var receipt: JSONValue {
+        .object([("order", .orderID(order)), ("status", .string(status.text))])
+    }
+
     package var json: JSONValue { .object(members) }
 
     fileprivate var members: [(key: String, value: JSONValue)] {

@@ -6,7 +6,7 @@ import Wire
 extension TrayReport {
     /// A head line and a row for each item.
     /// - Parameter width: Of the terminal, in columns; results and errors are cut to it.
-    package func lines(width: Int) -> [String] {
+    package func lines(width: Int, style: TextStyle) -> [String] {
         var table = TextTable([
             .init("STATUS"), .init("NAME"), .init("STATION"), .init("WORKER"), .init("ATTEMPTS", .right),
             .init("TOOK", .right), .init("RESULT"),
@@ -17,7 +17,10 @@ extension TrayReport {
                 item.took.map { Figures.span(milliseconds: $0) } ?? "", item.ending(width: width),
             ])
         }
-        return [summary.line] + (items.isEmpty ? [] : table.lines.map { Printable.cut($0, to: width) })
+        let head = style.bold(summary.line)
+        guard let titles = table.lines.first, !items.isEmpty else { return [head] }
+        let rows = zip(items, table.lines.dropFirst())
+        return [head, titles] + rows.map { style.paint(Printable.cut($1, to: width), as: $0.status) }
     }
 }
 
@@ -57,6 +60,21 @@ extension ReportItem {
         if let took { line += " after \(Figures.span(milliseconds: took))" }
         let ending = ending(width: width)
         return ending.isEmpty ? line : "\(line): \(ending)"
+    }
+
+    /// The result as the handler wrote it, with an end of line added where it has none; empty unless `done`.
+    package var resultLine: Data {
+        guard status == .done else { return Data() }
+        let data = result?.data ?? Data()
+        return data.last == UInt8(ascii: "\n") ? data : data + [UInt8(ascii: "\n")]
+    }
+
+    /// What went wrong, after what it went wrong with; `nil` for an item that is done or has not ended.
+    package func failureLine(of subject: String) -> String? {
+        guard status.isSettled, status != .done else { return nil }
+        let text = error.map { $0.sentence(after: status) } ?? ""
+        return Printable.line(
+            text.isEmpty ? "\(subject): \(status.text)" : "\(subject): \(status.text): \(text)")
     }
 
     /// The first line of the result or of what went wrong.

@@ -1,0 +1,86 @@
+import Foundation
+import Glibc
+import TrayProducer
+
+/// The reader of standard output closed it: nobody wants more.
+struct ReaderGone: Error {}
+
+/// Standard output for data and standard error for talk, with a picture at the terminal's foot that is drawn in place.
+actor Console {
+    private let output = Stream(descriptor: STDOUT_FILENO)
+    private let talk = Stream(descriptor: STDERR_FILENO)
+    private var picture = LivePicture()
+
+    /// Of standard output: reports are cut to it.
+    nonisolated var reportWidth: Int { output.size.width }
+    nonisolated var reportStyle: TextStyle { output.style }
+    /// Of standard error.
+    nonisolated var talkSize: (width: Int, height: Int) { talk.size }
+    nonisolated var talkStyle: TextStyle { talk.style }
+
+    /// Whether pictures can be drawn: not where the data that streams out would run through them.
+    nonisolated func canDraw(besideStream: Bool) -> Bool {
+        talk.isTerminal && !(besideStream && output.isTerminal)
+    }
+
+    /// Writes data, all of it.
+    func write(_ data: Data) throws(ReaderGone) {
+        guard output.write(data) else { throw ReaderGone() }
+    }
+
+    func write(line: String) throws(ReaderGone) { try write(Data("\(line)\n".utf8)) }
+
+    /// Says something that stays. Nobody listening is no reason to stop.
+    func say(_ line: String) { _ = talk.write(Data(picture.print(line).utf8)) }
+
+    func draw(_ lines: [String]) { _ = talk.write(Data(picture.replace(with: lines).utf8)) }
+
+    func erase() { _ = talk.write(Data(picture.erase().utf8)) }
+}
+
+/// One of the process's outputs.
+private struct Stream: Sendable {
+    /// Where the output is no terminal.
+    private static let defaultSize = (width: 200, height: 24)
+
+    let descriptor: Int32
+    let isTerminal: Bool
+    let style: TextStyle
+
+    init(descriptor: Int32) {
+        let environment = ProcessInfo.processInfo.environment
+        self.descriptor = descriptor
+        isTerminal = isatty(descriptor) == 1 && environment["TERM"] != "dumb"
+        style = TextStyle(isColoured: isTerminal && environment["NO_COLOR", default: ""].isEmpty)
+    }
+
+    /// Columns and rows, as they are now.
+    var size: (width: Int, height: Int) {
+        var size = winsize()
+        guard isTerminal, ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0, size.ws_row > 0
+        else {
+            return Stream.defaultSize
+        }
+        return (Int(size.ws_col), Int(size.ws_row))
+    }
+
+    /// Writes all of `data`, and waits where the reader is slow; false where there is no reader any more.
+    func write(_ data: Data) -> Bool {
+        data.withUnsafeBytes { bytes in
+            var rest = bytes[...]
+            while !rest.isEmpty {
+                let count = Glibc.write(
+                    descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
+                switch (count, errno) {
+                case (0..., _): rest = rest.dropFirst(count)
+                case (_, EINTR): continue
+                case (_, EAGAIN):
+                    var waiting = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+                    poll(&waiting, 1, -1)
+                default: return false
+                }
+            }
+            return true
+        }
+    }
+}

@@ -1,0 +1,83 @@
+import ArgumentParser
+import Foundation
+import Glibc
+import Service
+import TrayProducer
+import Wire
+
+/// `producer`: submits orders, watches them, shows their trays.
+@main
+struct ProducerCommand: AsyncParsableCommand {
+    static let program = "producer 0.1.0"
+
+    static let configuration = CommandConfiguration(
+        commandName: "producer",
+        abstract: "Submits orders of several items to an assembler, and brings their trays back.",
+        discussion: """
+            Data goes to standard output, talk to standard error. An order that was accepted goes on, whatever \
+            becomes of this program: 'producer watch ID' picks it up.
+
+            EXAMPLES
+              producer order lunch-set --wait
+              producer submit order.yaml --wait --json
+              find . -name '*.png' | producer map --station resize
+              producer list --status running
+
+            The exit code is 0 for complete, 1 where an order ended otherwise; docs/cli.md has all of them.
+            Completion scripts: producer --generate-completion-script bash|zsh|fish
+            """,
+        version: "\(program), protocol \(Frames.protocolName) "
+            + "versions \(Frames.versions.lowest) to \(Frames.versions.highest)",
+        groupedSubcommands: [
+            CommandGroup(
+                name: "Submitting", subcommands: [OrderCommand.self, SubmitCommand.self, MapCommand.self]),
+            CommandGroup(
+                name: "Orders",
+                subcommands: [
+                    WatchCommand.self, StatusCommand.self, ResultsCommand.self, CancelCommand.self,
+                    ListCommand.self,
+                ]),
+            CommandGroup(
+                name: "The shop",
+                subcommands: [
+                    WorkersCommand.self, StationsCommand.self, MenuCommand.self, PingCommand.self,
+                ]),
+        ])
+
+    static func main() async {
+        signal(SIGPIPE, SIG_IGN)  // A reader that went away is an error of `write`, not our death.
+        do {
+            var command = try await asyncParseAsRoot()
+            guard var own = command as? any AsyncParsableCommand else { return try command.run() }
+            if let status = await status(of: &own) { Glibc.exit(status.rawValue) }
+        } catch {
+            exit(withError: error)  // Usage errors, --help, --version and completion scripts are ArgumentParser's.
+        }
+    }
+
+    /// Runs a command and says what went wrong, if anything did.
+    private static func status(of command: inout any AsyncParsableCommand) async -> ExitStatus? {
+        do {
+            try await command.run()
+            return nil
+        } catch is ReaderGone {
+            return .interrupted
+        } catch let ending as Ending {
+            return ending.status
+        } catch {
+            let failure = failure(error)
+            let line = "producer: \(Printable.line(failure.message))\n"
+            try? FileHandle.standardError.write(contentsOf: Data(line.utf8))  // Nobody listens: the code says it.
+            return failure.status
+        }
+    }
+
+    private static func failure(_ error: any Error) -> Failure {
+        switch error {
+        case let failure as Failure: failure
+        case let error as DocumentError: Failure(.invalidInput, error.description)
+        case let error as ProducerError: Failure(error)
+        default: Failure(.bug, "this is a bug of producer, please report it: \(error)")
+        }
+    }
+}

@@ -1,0 +1,91 @@
+import ArgumentParser
+import Foundation
+import Logging
+import Service
+import TrayProducer
+import Wire
+
+/// What every command can be told.
+struct ConnectionOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "Where the assembler listens for producers; TRAY_ORDERS. (default: \(Defaults.ordersEndpoint))",
+            valueName: "endpoint"))
+    var orders: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "How long to try to reach the assembler and be accepted; TRAY_TIMEOUT. (default: 10s)",
+            valueName: "duration"))
+    var timeout: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "A file of settings; TRAY_CONFIG. (default: config/producer.yaml, where there is one)",
+            valueName: "file"),
+        completion: .file(extensions: ["yaml", "yml", "json"]))
+    var config: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "trace, debug, info, notice, warning, error or critical; TRAY_LOG_LEVEL. (default: warning)",
+            valueName: "level"))
+    var logLevel: String?
+}
+
+/// Which menu to read.
+struct MenuOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "Named orders and what holds at stations; TRAY_MENU. (default: \(Menu.defaultFile))",
+            valueName: "file"),
+        completion: .file(extensions: ["yaml", "yml", "json"]))
+    var menu: String?
+}
+
+/// The settings of one run, and what is made of them.
+struct Session {
+    private static let endpoint = Setting<String>.text("orders", default: Defaults.ordersEndpoint)
+    private static let timeout = Setting<Duration>.duration("timeout", default: .seconds(10))
+    private static let menuFile = Setting<String?>.optionalText("menu")
+    private static let logLevel = Setting<Logger.Level>.choice("log_level", default: .warning)
+
+    let console = Console()
+    private let settings: Settings
+
+    init(_ connection: ConnectionOptions, menu: MenuOptions? = nil) throws(Failure) {
+        let flags = [
+            Session.endpoint.key: connection.orders,
+            Session.timeout.key: connection.timeout,
+            Session.logLevel.key: connection.logLevel,
+            Session.menuFile.key: menu?.menu,
+        ]
+        settings = try Settings(
+            keys: Array(flags.keys), flags: flags.compactMapValues { $0 }, file: connection.config,
+            defaultFile: "config/producer.yaml")
+        Logs.bootstrap(level: try settings.value(Session.logLevel))
+    }
+
+    /// The menu that is named, else the one in its usual place; `nil` where nobody wrote one.
+    func menuIfAny() throws -> Menu? {
+        if let file = try settings.value(Session.menuFile) { return try Menu.read(file) }
+        return FileManager.default.fileExists(atPath: Menu.defaultFile)
+            ? try Menu.read(Menu.defaultFile) : nil
+    }
+
+    func menu() throws -> Menu { try Menu.read(try settings.value(Session.menuFile) ?? Menu.defaultFile) }
+
+    /// Connects, and closes the connection whatever `body` does.
+    func withProducer(_ body: (Producer) async throws -> Void) async throws {
+        let producer = try Producer(
+            endpoint: try settings.value(Session.endpoint), program: ProducerCommand.program,
+            timeout: try settings.value(Session.timeout), logger: Logger(label: "producer"))
+        do {
+            try await body(producer)
+        } catch {
+            await producer.close()
+            throw error
+        }
+        await producer.close()
+    }
+}
