@@ -18,7 +18,9 @@ public actor Producer {
     /// The outcomes of an order in the order in which they land, pulled batch by batch, until it has ended and all
     /// are told. Survives lost connections and restarts of the assembler. The first batch comes at once, even if it is
     /// empty, so that its summary can be shown.
-    public nonisolated func outcomes(of id: OrderID, after landing: Int = 0) -> Outcomes { preconditionFailure() }
+    public nonisolated func outcomes(of id: OrderID, after landing: Int = 0) -> Outcomes {
+        preconditionFailure()
+    }
 
     public func summary(of id: OrderID) async throws -> OrderSummary { preconditionFailure() }
 

@@ -34,7 +34,8 @@ extension ProducerError: CustomStringConvertible {
             "the assembler takes no more for now: \(message); try again after \(retryAfter)"
         case .conflict(let message): "this order id or key is known with other content: \(message)"
         case .invalid(let message): "the order is not valid: \(message)"
-        case .notFound(let id): "the assembler knows no order \(id); 'producer list' shows those that it keeps"
+        case .notFound(let id):
+            "the assembler knows no order \(id); 'producer list' shows those that it keeps"
         case .unsupported(let message): "the assembler does not support this: \(message); upgrade it"
         case .notAuthorised(let message): "not authorised: \(message); check the keys"
         case .version(let ours, let theirs):

@@ -33,7 +33,8 @@ public struct ReportItem: Sendable {
 
     public init(
         index: Int, name: String, station: String, status: ItemStatus, attempts: Int, worker: String? = nil,
-        result: Content? = nil, error: ItemError? = nil, startedAt: WallTime? = nil, finishedAt: WallTime? = nil
+        result: Content? = nil, error: ItemError? = nil, startedAt: WallTime? = nil,
+        finishedAt: WallTime? = nil
     ) {
         self.index = index
         self.name = name
