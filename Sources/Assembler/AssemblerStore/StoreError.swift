@@ -1,0 +1,83 @@
+import GRDB
+
+/// Why the store cannot be used. None of these has changed the store's file.
+public enum StoreError: Error, Equatable, Sendable {
+    /// The store's folder cannot be made, or its lock file not opened.
+    case inaccessible(path: String, detail: String)
+    /// Another assembler holds it; `nil` where its process id is not known.
+    case locked(path: String, processID: Int32?)
+    /// The file is none of Tray's.
+    case foreign(path: String, detail: String)
+    /// A later Tray wrote it.
+    case newer(path: String, version: Int, knownVersion: Int)
+    /// What was written is not what is there; the detail names the row.
+    case corrupt(path: String, detail: String)
+    case readOnly(path: String, detail: String)
+    /// No room on the disk.
+    case full(path: String, detail: String)
+    /// Another program holds a lock within the file.
+    case busy(path: String, detail: String)
+    /// The file system, or SQLite, failed in another way.
+    case failed(path: String, detail: String)
+
+    /// From whatever a block that works with the file at `path` threw.
+    init(_ error: any Error, path: String) {
+        switch error {
+        case let error as StoreError: self = error
+        case let damage as Damage: self = .corrupt(path: path, detail: damage.description)
+        case let error as DatabaseError: self.init(error, path: path)
+        default: self = .failed(path: path, detail: "\(error)")
+        }
+    }
+
+    private init(_ error: DatabaseError, path: String) {
+        let detail = error.message ?? "\(error.extendedResultCode)"
+        switch error.resultCode {
+        case .SQLITE_NOTADB: self = .foreign(path: path, detail: detail)
+        case .SQLITE_CORRUPT: self = .corrupt(path: path, detail: detail)
+        case .SQLITE_READONLY, .SQLITE_PERM: self = .readOnly(path: path, detail: detail)
+        case .SQLITE_FULL: self = .full(path: path, detail: detail)
+        case .SQLITE_BUSY, .SQLITE_LOCKED: self = .busy(path: path, detail: detail)
+        case .SQLITE_CANTOPEN: self = .inaccessible(path: path, detail: detail)
+        default:
+            self = .failed(path: path, detail: "\(detail) (SQLite code \(error.extendedResultCode.rawValue))")
+        }
+    }
+}
+
+extension StoreError: CustomStringConvertible {
+    public var description: String {
+        switch self {
+        case .inaccessible(let path, let detail):
+            "the store \(path) cannot be opened: \(detail); check the folder and its permissions"
+        case .locked(let path, let processID):
+            "the store \(path) is in use by \(processID.map { "process \($0)" } ?? "another process"); "
+                + "stop that assembler first, or give this one a store of its own"
+        case .foreign(let path, let detail):
+            "\(path) is not a store of Tray: \(detail); it was left as it is, name another file"
+        case .newer(let path, let version, let knownVersion):
+            "the store \(path) has version \(version), this program knows versions up to \(knownVersion); "
+                + "it was left as it is, start a newer assembler"
+        case .corrupt(let path, let detail):
+            "the store \(path) is damaged: \(detail); it was left as it is: run 'assembler verify' on it, "
+                + "and restore it from a copy or move it away to begin with an empty one"
+        case .readOnly(let path, let detail):
+            "the store \(path) cannot be written: \(detail); check the permissions of the file and its folder"
+        case .full(let path, let detail):
+            "the disk of the store \(path) is full: \(detail); nothing that was acknowledged is lost, make room"
+        case .busy(let path, let detail):
+            "another program works in the store \(path): \(detail); close it"
+        case .failed(let path, let detail):
+            "the store \(path) cannot be used: \(detail)"
+        }
+    }
+}
+
+/// A row that is not as it was written.
+struct Damage: Error, CustomStringConvertible {
+    /// Such as `item_page 256 of order 01K…`.
+    let row: String
+    let detail: String
+
+    var description: String { "\(row): \(detail)" }
+}
