@@ -117,9 +117,9 @@ extension Store {
             while let row = try rows.next() {
                 for outcome in try OutcomeBodyRow(row, of: id).outcomes where outcome.landing > landing {
                     byteCount += outcome.contentByteCount
-                    let isFull = outcomes.count == countMax || (byteCount > bytesMax && !outcomes.isEmpty)
-                    if isFull { return outcomes }
+                    if byteCount > bytesMax && !outcomes.isEmpty { return outcomes }
                     outcomes.append(outcome)
+                    if outcomes.count >= countMax || byteCount >= bytesMax { return outcomes }
                 }
             }
             return outcomes
