@@ -14,8 +14,8 @@ struct WatchCommand: AsyncParsableCommand {
               producer watch 01KA2B3C4D5E6F7G8H9JKMNPQR --wait-limit 1m --json
             """)
 
-    @Argument(help: "The order's id.")
-    var id: OrderArgument
+    @Argument(help: "The order's id.", transform: Arguments.order)
+    var id: OrderID
 
     @Flag(help: "Print outcomes in the order in which they land, those from before first.")
     var follow = false
@@ -25,8 +25,9 @@ struct WatchCommand: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Stop waiting after so long (exit code 124); the order goes on.", valueName: "duration"))
-    var waitLimit: TimeSpan?
+            "Stop waiting after so long (exit code 124); the order goes on.", valueName: "duration"),
+        transform: Arguments.duration)
+    var waitLimit: Duration?
 
     @OptionGroup var connection: ConnectionOptions
 
@@ -37,10 +38,10 @@ struct WatchCommand: AsyncParsableCommand {
             let waiting = Waiting(
                 producer: producer, console: console,
                 landings: follow ? .followed(on: console, asJSON: json) : .told(on: console),
-                limit: waitLimit?.duration)
-            let order = try await WatchedOrder(id.id, from: producer)
+                limit: waitLimit)
+            let order = try await WatchedOrder(id, from: producer)
             let summaries = try await waiting.waitForEnd(of: [order])
-            if !follow { try await console.write([try await producer.report(of: id.id)], asJSON: json) }
+            if !follow { try await console.write([try await producer.report(of: id)], asJSON: json) }
             try Ending.check(summaries)
         }
     }
@@ -56,8 +57,8 @@ struct StatusCommand: AsyncParsableCommand {
               producer status 01KA2B3C4D5E6F7G8H9JKMNPQR --json
             """)
 
-    @Argument(help: "The order's id.")
-    var id: OrderArgument
+    @Argument(help: "The order's id.", transform: Arguments.order)
+    var id: OrderID
 
     @Flag(help: "Print the report as JSON.")
     var json = false
@@ -67,7 +68,7 @@ struct StatusCommand: AsyncParsableCommand {
     func run() async throws {
         let session = try Session(connection)
         try await session.withProducer { producer in
-            let report = try await producer.report(of: id.id)
+            let report = try await producer.report(of: id)
             try await session.console.write([report], asJSON: json)
             try Ending.check([report.summary])
         }
@@ -86,8 +87,8 @@ struct ResultsCommand: AsyncParsableCommand {
               producer results 01KA2B3C4D5E6F7G8H9JKMNPQR --json
             """)
 
-    @Argument(help: "The order's id.")
-    var id: OrderArgument
+    @Argument(help: "The order's id.", transform: Arguments.order)
+    var id: OrderID
 
     @Flag(help: "Print a JSON array of the items instead.")
     var json = false
@@ -97,7 +98,7 @@ struct ResultsCommand: AsyncParsableCommand {
     func run() async throws {
         let session = try Session(connection)
         try await session.withProducer { producer in
-            let report = try await producer.report(of: id.id)
+            let report = try await producer.report(of: id)
             if json {
                 try await session.console.write(line: JSONValue.array(report.items.map(\.json)).text)
             } else {
@@ -128,8 +129,8 @@ struct CancelCommand: AsyncParsableCommand {
               producer cancel 01KA2B3C4D5E6F7G8H9JKMNPQR
             """)
 
-    @Argument(help: "The order's id.")
-    var id: OrderArgument
+    @Argument(help: "The order's id.", transform: Arguments.order)
+    var id: OrderID
 
     @Flag(help: "Print the order and its state as JSON.")
     var json = false
@@ -139,7 +140,7 @@ struct CancelCommand: AsyncParsableCommand {
     func run() async throws {
         let session = try Session(connection)
         try await session.withProducer { producer in
-            let summary = try await producer.cancel(id.id)
+            let summary = try await producer.cancel(id)
             try await session.console.write(line: json ? summary.receipt.text : summary.line)
         }
     }
@@ -155,8 +156,10 @@ struct ListCommand: AsyncParsableCommand {
               producer list --status running --json
             """)
 
-    @Option(help: ArgumentHelp("Only orders in this state.", valueName: "status"))
-    var status: StatusArgument?
+    @Option(
+        help: ArgumentHelp("Only orders in this state.", valueName: "status"),
+        completion: .list(Arguments.statusTexts), transform: Arguments.status)
+    var status: OrderStatus?
 
     @Flag(help: "Print a JSON array.")
     var json = false
@@ -166,7 +169,7 @@ struct ListCommand: AsyncParsableCommand {
     func run() async throws {
         let session = try Session(connection)
         try await session.withProducer { producer in
-            let orders = try await producer.orders(status: status?.status)
+            let orders = try await producer.orders(status: status)
             try await session.console.write(.orders(orders), orJSON: json ? orders.map(\.json) : nil)
         }
     }

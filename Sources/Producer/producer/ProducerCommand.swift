@@ -51,7 +51,8 @@ struct ProducerCommand: AsyncParsableCommand {
             guard var own = command as? any AsyncParsableCommand else { return try command.run() }
             if let status = await status(of: &own) { Glibc.exit(status.rawValue) }
         } catch {
-            exit(withError: error)  // Usage errors, --help, --version and completion scripts are ArgumentParser's.
+            // Usage errors, --help, --version and completion scripts are ArgumentParser's.
+            exit(withError: error)
         }
     }
 
@@ -67,7 +68,8 @@ struct ProducerCommand: AsyncParsableCommand {
         } catch {
             let failure = failure(error)
             let line = "producer: \(Printable.line(failure.message))\n"
-            try? FileHandle.standardError.write(contentsOf: Data(line.utf8))  // Nobody listens: the code says it.
+            // Where nobody listens, the exit code says it.
+            try? FileHandle.standardError.write(contentsOf: Data(line.utf8))
             return failure.status
         }
     }

@@ -16,41 +16,39 @@ struct SubmissionOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "An idempotency key: a second submission with it finds the order of the first.", valueName: "key")
-    )
+            "An idempotency key: a second submission with it finds the order of the first.", valueName: "key"),
+        transform: Arguments.key)
     var key: String?
 
-    @Option(help: ArgumentHelp("How many items run at once; 1 is one after the other.", valueName: "n"))
+    @Option(
+        help: ArgumentHelp("How many items run at once; 1 is one after the other.", valueName: "n"),
+        transform: Arguments.count)
     var maxParallel: Int?
 
-    @Option(help: ArgumentHelp("How long the order may take, or none. (default: 24h)", valueName: "duration"))
-    var deadline: DeadlineArgument?
+    @Option(
+        help: ArgumentHelp("How long the order may take, or none. (default: 24h)", valueName: "duration"),
+        transform: Arguments.deadline)
+    var deadline: NewOrder.Deadline?
 
     @Option(
-        help: ArgumentHelp("How long an attempt of an item may take. (default: 10m)", valueName: "duration"))
-    var itemTimeout: TimeSpan?
+        help: ArgumentHelp("How long an attempt of an item may take. (default: 10m)", valueName: "duration"),
+        transform: Arguments.duration)
+    var itemTimeout: Duration?
 
     @Option(
         help: ArgumentHelp(
-            "Stop waiting after so long (exit code 124); the order goes on.", valueName: "duration"))
-    var waitLimit: TimeSpan?
-
-    func validate() throws {
-        if let maxParallel, maxParallel < 1 { throw ValidationError("--max-parallel: write 1 or more") }
-        guard let key else { return }
-        guard (1...Limits.keyBytesMax).contains(key.utf8.count) else {
-            throw ValidationError("--key: write 1 to \(Limits.keyBytesMax) bytes")
-        }
-    }
+            "Stop waiting after so long (exit code 124); the order goes on.", valueName: "duration"),
+        transform: Arguments.duration)
+    var waitLimit: Duration?
 
     /// Flags stand above what the order itself says.
     func applied(to order: NewOrder) -> NewOrder {
         var order = order
         if let key { order.key = key }
         if let maxParallel { order.maxParallel = maxParallel }
-        if let deadline { order.deadline = deadline.deadline }
+        if let deadline { order.deadline = deadline }
         if let itemTimeout {
-            for index in order.items.indices { order.items[index].timeout = itemTimeout.duration }
+            for index in order.items.indices { order.items[index].timeout = itemTimeout }
         }
         return order
     }
@@ -83,7 +81,7 @@ struct Submission {
             await console.say("\(receipt.idText) accepted\(order.name.isEmpty ? "" : ": \(order.name)")")
         }
         let waiting = Waiting(
-            producer: producer, console: console, landings: landings, limit: options.waitLimit?.duration)
+            producer: producer, console: console, landings: landings, limit: options.waitLimit)
         return try await waiting.waitForEnd(of: watched.map { WatchedOrder($0.order, id: $0.id) })
     }
 

@@ -20,7 +20,7 @@ struct OrderCommand: AsyncParsableCommand {
     @Argument(help: "Names of orders; 'producer menu' lists them.")
     var name: [String]
 
-    @Option(help: ArgumentHelp("How often each is ordered.", valueName: "n"))
+    @Option(help: ArgumentHelp("How often each is ordered.", valueName: "n"), transform: Arguments.count)
     var count = 1
 
     @OptionGroup var submission: SubmissionOptions
@@ -28,7 +28,6 @@ struct OrderCommand: AsyncParsableCommand {
     @OptionGroup var connection: ConnectionOptions
 
     func validate() throws {
-        guard count >= 1 else { throw ValidationError("--count: write 1 or more") }
         guard submission.key == nil || count * name.count == 1 else {
             throw ValidationError("--key: a key is for one order; these are \(count * name.count)")
         }
@@ -100,7 +99,9 @@ struct MapCommand: AsyncParsableCommand {
     @Argument(help: "The lines; '-' is standard input.", completion: .file())
     var file = FileBytes.standardInput
 
-    @Option(help: ArgumentHelp("Which kind of work the lines are.", valueName: "station"))
+    @Option(
+        help: ArgumentHelp("Which kind of work the lines are.", valueName: "station"),
+        transform: Arguments.station)
     var station: String
 
     @Flag(help: "Print results in the order of the lines.")
@@ -111,10 +112,6 @@ struct MapCommand: AsyncParsableCommand {
     @OptionGroup var connection: ConnectionOptions
 
     func validate() throws {
-        guard Label.isValid(station) else {
-            throw ValidationError(
-                "--station: write 1 to \(Limits.labelBytesMax) letters, digits, '.', '_' or '-'")
-        }
         guard !keepOrder || (!submission.follow && !submission.json) else {
             throw ValidationError("--keep-order: reports are in order, and --follow never is")
         }

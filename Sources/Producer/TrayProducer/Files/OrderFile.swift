@@ -51,10 +51,9 @@ struct OrderReader {
     }
 
     private static func deadline(_ node: DocumentNode) throws(DocumentError) -> NewOrder.Deadline {
-        guard let text = try? node.text(), text == "none" else {  // anything else is for the next line to judge
-            return .after(try Fields.duration(node))
-        }
-        return .none
+        // What has no text is no duration either, and the last line says so.
+        if let text = try? node.text(), text == "none" { return .none }
+        return .after(try Fields.duration(node))
     }
 
     private static func priority(_ node: DocumentNode) throws(DocumentError) -> Int {
