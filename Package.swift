@@ -94,6 +94,8 @@ let package = Package(
             name: "assembler",
             dependencies: ["TrayAssembler", "AssemblerStore", "Wire", "Service", argumentParser, logging],
             path: "Sources/Assembler/assembler"),
+
+        .testTarget(name: "AssemblerCoreTests", dependencies: ["AssemblerCore", "Wire"]),
     ],
     swiftLanguageModes: [.v6]
 )

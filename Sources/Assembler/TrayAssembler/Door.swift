@@ -1,0 +1,131 @@
+import AssemblerCore
+import Wire
+import ZeroMQ
+
+/// One of the assembler's endpoints: a bound ROUTER, its monitor, and who is behind which connection.
+///
+/// Lives on the assembler's thread.
+struct Door: ~Copyable {
+    /// What arrived on one connection.
+    struct Arrival {
+        let connection: ConnectionID
+        let frames: [[UInt8]]
+    }
+
+    /// What a round takes from a door.
+    struct Batch {
+        /// Closed before the batch was read: to be handled before it, so that the last results of the dead still land.
+        var closedBefore: [ConnectionID] = []
+        var arrivals: [Arrival] = []
+        /// Opened and closed within the batch: to be handled after it.
+        var closedWithin: [ConnectionID] = []
+        /// Nothing that had arrived is left.
+        var isDrained = true
+    }
+
+    let endpoint: Endpoint
+    /// Where it is bound, wildcards resolved.
+    let address: String
+    private let socket: Socket
+    private let monitor: SocketMonitor
+    private var connections: [[UInt8]: ConnectionID] = [:]
+    private var routes: [ConnectionID: Route] = [:]
+    private var descriptors: [Int32: ConnectionID] = [:]
+
+    private struct Route {
+        let routingID: [UInt8]
+        let descriptor: Int32?
+    }
+
+    init(_ endpoint: Endpoint, at address: String, context: Context, thread: PollingThread) throws(ZeroMQError) {
+        self.endpoint = endpoint
+        socket = try Socket(context, .router)
+        try socket.set(.maxMessageBytes, Limits.messageBytesMax)
+        try socket.set(.sendHighWaterMark, Door.waitingMessageCountMax)
+        try socket.set(.receiveHighWaterMark, Door.waitingMessageCountMax)
+        monitor = try socket.monitor()
+        try socket.bind(address)
+        self.address = try socket.boundEndpoint
+        thread.watch(socket)
+        thread.watch(monitor)
+    }
+
+    /// Messages that may wait for one peer. What is bulky is pulled, so a healthy peer stays far below.
+    private static let waitingMessageCountMax = 10_000
+
+    /// Reads what has arrived, at most `countMax` messages or `bytesMax` bytes, and which connections have closed.
+    mutating func receive(
+        countMax: Int, bytesMax: Int, numbers: inout UInt64
+    ) throws(ZeroMQError) -> Batch {
+        var batch = Batch()
+        var received: [Received] = []
+        var byteCount = 0
+        while true {
+            guard received.count < countMax, byteCount < bytesMax else {
+                batch.isDrained = false
+                break
+            }
+            guard let message = try socket.receive() else { break }
+            byteCount += message.frames.reduce(0) { $0 + $1.count }
+            received.append(message)
+        }
+        let closedDescriptors = try drainMonitor()
+        for descriptor in closedDescriptors {
+            guard let connection = descriptors.removeValue(forKey: descriptor) else { continue }
+            batch.closedBefore.append(connection)
+        }
+        for message in received {
+            guard let arrival = admit(message, numbers: &numbers) else { continue }
+            batch.arrivals.append(arrival)
+        }
+        for descriptor in closedDescriptors {
+            // Known only since this batch, and closed since: after the batch, nobody is there.
+            guard let connection = descriptors.removeValue(forKey: descriptor) else { continue }
+            batch.closedWithin.append(connection)
+        }
+        return batch
+    }
+
+    /// Never blocks. A connection that was forgotten is unreachable.
+    func send(_ frames: [[UInt8]], to connection: ConnectionID) -> Socket.SendOutcome {
+        guard let route = routes[connection] else { return .unreachable }
+        return socket.send([route.routingID] + frames)
+    }
+
+    func knows(_ connection: ConnectionID) -> Bool { routes[connection] != nil }
+
+    mutating func forget(_ connection: ConnectionID) {
+        guard let route = routes.removeValue(forKey: connection) else { return }
+        connections[route.routingID] = nil
+        if let descriptor = route.descriptor, descriptors[descriptor] == connection {
+            descriptors[descriptor] = nil
+        }
+    }
+
+    consuming func close(thread: PollingThread) {
+        thread.unwatch(socket)
+        thread.unwatch(monitor)
+    }
+
+    private mutating func admit(_ message: Received, numbers: inout UInt64) -> Arrival? {
+        guard let routingID = message.frames.first else { return nil }
+        let frames = Array(message.frames.dropFirst())
+        if let known = connections[routingID] { return Arrival(connection: known, frames: frames) }
+        numbers += 1
+        let connection = ConnectionID(numbers)
+        connections[routingID] = connection
+        routes[connection] = Route(routingID: routingID, descriptor: message.sourceDescriptor)
+        if let descriptor = message.sourceDescriptor { descriptors[descriptor] = connection }
+        return Arrival(connection: connection, frames: frames)
+    }
+
+    /// - Returns: the descriptors that closed and were not reused, in the order in which they closed first.
+    private func drainMonitor() throws(ZeroMQError) -> [Int32] {
+        var closed: [Int32] = []
+        while let event = try monitor.next() {
+            guard event.kind == .disconnected else { continue }
+            if !closed.contains(event.value) { closed.append(event.value) }
+        }
+        return closed
+    }
+}

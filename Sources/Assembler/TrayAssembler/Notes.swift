@@ -1,0 +1,57 @@
+import AssemblerCore
+import Logging
+import Wire
+
+/// Writes what the core notes into the log: one line per thing that an operator would want to know.
+struct Notes {
+    let log: Logger
+
+    func write(_ note: Note) {
+        switch note {
+        case .workerJoined(let name, let session, let adopted):
+            log.info("worker joined", metadata: worker(name, session, ["adopted_leases": "\(adopted)"]))
+        case .workerLeft(let name, let session):
+            log.info("worker left", metadata: worker(name, session))
+        case .workerLost(let name, let session, let leases, let why):
+            log.warning(
+                "worker lost", metadata: worker(name, session, ["leases_back": "\(leases)", "why": "\(why)"]))
+        case .orderAccepted(let order, let items):
+            log.info("order accepted", metadata: ["order": "\(order)", "items": "\(items)"])
+        case .orderServed(let order, let status, let elapsed):
+            log.info(
+                "order served",
+                metadata: ["order": "\(order)", "status": "\(status.text)", "elapsed": "\(elapsed)"])
+        case .orderAbandoned(let order):
+            log.warning("order abandoned by its producer before its last page", metadata: ["order": "\(order)"])
+        case .attemptFailed(let order, let index, let attempt, let worker, let message, let retryIn):
+            log.info(
+                "attempt failed",
+                metadata: [
+                    "order": "\(order)", "index": "\(index)", "attempt": "\(attempt)", "worker": "\(worker)",
+                    "message": "\(message.prefix(200))", "retry_in": "\(retryIn.map { "\($0)" } ?? "never")",
+                ])
+        case .attemptTimedOut(let order, let index, let worker):
+            log.warning(
+                "lease taken back: its worker did not end it at its timeout",
+                metadata: ["order": "\(order)", "index": "\(index)", "worker": "\(worker)"])
+        case .lateResult(let order, let index, let worker):
+            log.info(
+                "late result dropped",
+                metadata: ["order": "\(order)", "index": "\(index)", "worker": "\(worker)"])
+        case .malformed(let connection, let endpoint, let message):
+            log.warning(
+                "message not understood",
+                metadata: ["connection": "\(connection.number)", "endpoint": "\(endpoint)", "error": "\(message)"])
+        case .refused(let connection, let reason, let message):
+            log.info(
+                "refused",
+                metadata: [
+                    "connection": "\(connection.number)", "reason": "\(reason)", "message": "\(message.prefix(200))",
+                ])
+        }
+    }
+
+    private func worker(_ name: String, _ session: UInt64, _ more: Logger.Metadata = [:]) -> Logger.Metadata {
+        more.merging(["worker": "\(name)", "session": "\(session)"]) { old, _ in old }
+    }
+}
