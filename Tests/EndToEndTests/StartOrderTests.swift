@@ -33,7 +33,7 @@ extension EndToEnd {
                 }
                 let served = try await shop.finish(try #require(producer))
                 #expect(served.ending == .exit(0))
-                #expect(try served.report().items.map(\.result) == ["one", "two"])
+                #expect(try served.report().items.map(\.result?.text) == ["one", "two"])
             }
         }
     }
