@@ -18,7 +18,8 @@ public struct WorkerCore: Sendable {
     private var running: [LeaseID: RunningLease] = [:]
     private var timeouts = Timeouts()
     private var held = HeldResults()
-    private var contentBytesMax = Limits.contentBytesMax
+    /// The bytes that a result may have: the welcome says it.
+    public private(set) var contentBytesMax = Limits.contentBytesMax
     /// Begun since the last tick.
     private var unreportedStarts: [LeaseID] = []
     /// The capacities that the assembler knows are not those of now.

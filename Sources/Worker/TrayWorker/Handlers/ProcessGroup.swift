@@ -1,0 +1,28 @@
+import Glibc
+
+/// The processes of one command: its program and whatever that has started, unless it left the group.
+struct ProcessGroup: Sendable {
+    /// The id of the program's process, which leads the group.
+    let id: pid_t
+
+    /// Kills what the program has left behind when it ended.
+    func kill() {
+        // The number of a group with members is not given to another process; an empty one has nobody to hit.
+        _ = Glibc.kill(-id, SIGKILL)
+    }
+
+    /// Asks what is left to end, and kills it after `grace`. Not cut short by cancellation.
+    func end(grace: Duration) async {
+        // A task of its own, because the current one has been cancelled and could not sleep.
+        await Task {
+            let deadline = ContinuousClock.now.advanced(by: grace)
+            _ = Glibc.kill(-id, SIGTERM)
+            while hasMembers, ContinuousClock.now < deadline {
+                guard (try? await Task.sleep(for: .milliseconds(10))) != nil else { break }  // cannot be cancelled
+            }
+            kill()
+        }.value
+    }
+
+    private var hasMembers: Bool { Glibc.kill(-id, 0) == 0 }
+}

@@ -1,0 +1,130 @@
+import Service
+import Wire
+
+/// A station that a worker serves: what it does there, and how much of it at once.
+public struct Station: Sendable {
+    /// 1 to 64 letters, digits, '.', '_' and '-'.
+    public let name: String
+    /// Attempts at once: 1 to 65,536.
+    public var capacity: Int
+    /// How long one attempt may take here, where its order allows longer.
+    public let timeout: Duration?
+    public let handler: any Handler
+
+    public init(_ name: String, capacity: Int, timeout: Duration? = nil, handler: any Handler) {
+        self.name = name
+        self.capacity = capacity
+        self.timeout = timeout
+        self.handler = handler
+    }
+
+    /// What a worker without any configuration serves.
+    public static let builtIn = [
+        Station("echo", capacity: 100, handler: EchoHandler()),
+        Station("sleep", capacity: 100, handler: SleepHandler()),
+        Station("fail", capacity: 100, handler: FailHandler()),
+    ]
+}
+
+/// Reads the `stations` of a worker's configuration.
+public enum StationFile {
+    public static let key = "stations"
+
+    private enum HandlerName: String, CaseIterable {
+        case command, echo, fail, sleep
+
+        var keys: [String] {
+            switch self {
+            case .command: ["command", "output", "grace"]
+            case .echo, .fail, .sleep: []
+            }
+        }
+    }
+
+    /// - Returns: The stations in the order of the file.
+    /// - Throws: `Failure` (`.configuration`) that names file, line and key.
+    public static func stations(in document: Document) throws(Failure) -> [Station] {
+        do throws(DocumentError) {
+            let node = try document.root.mapping().required(key)
+            let entries = try node.mapping().entries
+            guard (1...Limits.stationCountMax).contains(entries.count) else {
+                throw node.error("\(entries.count) stations; write 1 to \(Limits.stationCountMax)")
+            }
+            var stations: [Station] = []
+            for entry in entries { stations.append(try station(entry)) }
+            let capacity = stations.reduce(0) { $0 + $1.capacity }
+            guard capacity <= Limits.workerCapacityMax else {
+                throw node.error(
+                    "the capacities add up to \(capacity); a worker has at most \(Limits.workerCapacityMax)")
+            }
+            return stations
+        } catch {
+            throw Failure(.configuration, error.description)
+        }
+    }
+
+    private static func station(_ entry: DocumentMapping.Entry) throws(DocumentError) -> Station {
+        guard Label.isValid(entry.key) else {
+            throw entry.value.error(
+                "\"\(entry.key)\" is not a station's name: 1 to 64 letters, digits, '.', '_' and '-'")
+        }
+        let name = try handlerName(try entry.value.mapping().required("handler"))
+        let mapping = try entry.value.mapping(allowing: ["handler", "capacity", "timeout"] + name.keys)
+        return Station(
+            entry.key,
+            capacity: try mapping["capacity"]?.int(in: 1...Limits.workerCapacityMax) ?? 1,
+            timeout: try positive(mapping["timeout"]),
+            handler: try handler(name, mapping))
+    }
+
+    private static func handlerName(_ node: DocumentNode) throws(DocumentError) -> HandlerName {
+        let text = try node.string()
+        guard let name = HandlerName(rawValue: text) else {
+            let known = HandlerName.allCases.map(\.rawValue)
+            let hint =
+                NearestWord.suggestion(for: text, among: known).map { "; did you mean \"\($0)\"?" } ?? ""
+            throw node.error("no handler \"\(text)\"; known are \(known.joined(separator: ", "))\(hint)")
+        }
+        return name
+    }
+
+    private static func handler(
+        _ name: HandlerName, _ mapping: DocumentMapping
+    ) throws(DocumentError) -> any Handler {
+        switch name {
+        case .command: try command(mapping)
+        case .echo: EchoHandler()
+        case .fail: FailHandler()
+        case .sleep: SleepHandler()
+        }
+    }
+
+    private static func command(_ mapping: DocumentMapping) throws(DocumentError) -> CommandHandler {
+        let node = try mapping.required("command")
+        var words: [String] = []
+        for word in try node.sequence() { words.append(try word.text()) }
+        let output = try output(mapping["output"])
+        let grace = try positive(mapping["grace"]) ?? CommandHandler.graceDefault
+        do {
+            return try CommandHandler(words, output: output, grace: grace)
+        } catch {
+            throw node.error(error.description)
+        }
+    }
+
+    private static func output(_ node: DocumentNode?) throws(DocumentError) -> CommandHandler.Output {
+        guard let node else { return .plain }
+        let text = try node.string()
+        guard let output = CommandHandler.Output(rawValue: text) else {
+            throw node.error("no output \"\(text)\"; known are plain, json")
+        }
+        return output
+    }
+
+    private static func positive(_ node: DocumentNode?) throws(DocumentError) -> Duration? {
+        guard let node else { return nil }
+        let duration = try node.duration()
+        guard duration > .zero else { throw node.error("no time at all; write 1ms or more") }
+        return duration
+    }
+}
