@@ -2,7 +2,8 @@ import Wire
 
 /// A producer's conversation with one assembler: one connection, many calls in flight.
 ///
-/// Whatever is not answered is asked again on the next connection. Reads no clock: every door is handed the moment.
+/// Whatever is not answered is asked again on the next connection. Reads no clock: every door is handed the
+/// moment.
 public struct Client {
     /// What an answer belongs to.
     private enum Route: Equatable {

@@ -92,8 +92,8 @@ public enum CallError: Error, Equatable, Sendable {
 }
 
 extension Refusal {
-    /// The pause before the same may be asked again: at least 50 ms, so that a refuser that names none is not flooded,
-    /// at most an hour.
+    /// The pause before the same may be asked again: at least 50 ms, so that a refuser that names none is not
+    /// flooded, at most an hour.
     var retryAfter: Duration {
         .milliseconds(Int64(min(max(retryAfterMs, 50), 3_600_000)))
     }

@@ -3,7 +3,8 @@ import Wire
 
 /// The pages of one submission, on one connection, after its opening was taken.
 ///
-/// Begins with the index that the assembler named; ends with the receipt, or when the two disagree about what was taken.
+/// Begins with the index that the assembler named; ends with the receipt, or when the two disagree about what
+/// was taken.
 struct Paging: Equatable {
     private struct Page: Equatable {
         let request: UInt64

@@ -18,7 +18,8 @@ struct Session: Equatable {
         case pausing(until: Instant, CallError)
         /// Can go to `away`.
         case ready(pageItemCountMax: Int)
-        /// The assembler will not have us: every call fails with this. Can go to `away`, as when it is upgraded.
+        /// The assembler will not have us: every call fails with this. Can go to `away`, as when it is
+        /// upgraded.
         case turnedAway(CallError)
     }
 

@@ -3,8 +3,8 @@ import Wire
 
 /// An order as a producer writes it, before it is submitted.
 ///
-/// The id is drawn when the value is made and travels with every resend, so that submitting the same value twice
-/// makes one order.
+/// The id is drawn when the value is made and travels with every resend, so that submitting the same value
+/// twice makes one order.
 public struct NewOrder: Sendable {
     /// What happens to the rest when items end badly.
     public enum FailureRule: Equatable, Sendable {

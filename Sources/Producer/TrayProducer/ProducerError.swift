@@ -1,3 +1,4 @@
+import Service
 import Wire
 
 /// Why a call did not get what it asked for. The description says what, where and what to do.
@@ -18,7 +19,7 @@ public enum ProducerError: Error, Equatable, Sendable {
     case version(ours: VersionRange, theirs: VersionRange)
     /// One side broke the contract: what was said about it.
     case malformed(String)
-    /// The endpoint or the socket library cannot be used.
+    /// The endpoint is none, or the socket library cannot be used.
     case connection(endpoint: String, reason: String)
     /// `close()` was called.
     case closed
@@ -28,10 +29,10 @@ extension ProducerError: CustomStringConvertible {
     public var description: String {
         switch self {
         case .noAnswer(let endpoint, let timeout):
-            "no assembler answered at \(endpoint) within \(timeout); "
+            "no assembler answered at \(endpoint) within \(DurationText.format(timeout)); "
                 + "start one, or name another endpoint with --orders or TRAY_ORDERS"
         case .refused(let message, let retryAfter):
-            "the assembler takes no more for now: \(message); try again after \(retryAfter)"
+            "the assembler takes no more for now: \(message); try again after \(DurationText.format(retryAfter))"
         case .conflict(let message): "this order id or key is known with other content: \(message)"
         case .invalid(let message): "the order is not valid: \(message)"
         case .notFound(let id):
@@ -42,7 +43,7 @@ extension ProducerError: CustomStringConvertible {
             "no common protocol version: this producer speaks \(ours.text), the assembler \(theirs.text); "
                 + "upgrade the older of the two"
         case .malformed(let message): "producer and assembler do not understand each other: \(message)"
-        case .connection(let endpoint, let reason): "cannot connect to \(endpoint): \(reason)"
+        case .connection(let endpoint, let reason): "cannot use the endpoint \(endpoint): \(reason)"
         case .closed: "the producer was closed"
         }
     }
