@@ -92,7 +92,9 @@ let package = Package(
             path: "Sources/Assembler/TrayAssembler"),
         .executableTarget(
             name: "assembler",
-            dependencies: ["TrayAssembler", "AssemblerStore", "Wire", "Service", argumentParser, logging],
+            dependencies: [
+                "TrayAssembler", "AssemblerStore", "Wire", "ZeroMQ", "Service", argumentParser, logging,
+            ],
             path: "Sources/Assembler/assembler"),
 
         .testTarget(name: "AssemblerCoreTests", dependencies: ["AssemblerCore", "Wire"]),

@@ -156,7 +156,7 @@ struct OrderTests {
 
     @Test("beyond what may be open is refused with when to come again (FM-23)")
     func full() {
-        var configuration = Configuration()
+        var configuration = CoreConfiguration()
         configuration.openItemCountMax = 2
         var shop = Shop(configuration)
         _ = shop.order(Shop.items("grill", "grill"))

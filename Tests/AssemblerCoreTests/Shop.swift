@@ -12,7 +12,7 @@ struct Shop {
     private var lastOrder: UInt64 = 0
     private var sessions: [ConnectionID: UInt64] = [:]
 
-    init(_ configuration: Configuration = Configuration(), incarnation: UInt32 = 1, restoring: [RestoredOrder] = []) {
+    init(_ configuration: CoreConfiguration = CoreConfiguration(), incarnation: UInt32 = 1, restoring: [RestoredOrder] = []) {
         core = AssemblerCore(
             configuration: configuration, incarnation: incarnation, restoring: restoring, now: now)
     }
@@ -208,12 +208,13 @@ extension Step {
     }
 
     var acks: [Ack] {
-        actions.flatMap { if case .tellWorker(_, .acks(let batch)) = $0 { batch.acks } else { [] } }
+        actions.flatMap { action -> [Ack] in
+            if case .tellWorker(_, .acks(let batch)) = action { batch.acks } else { [] } }
     }
 
     func revokes(to connection: ConnectionID) -> [Revoke] {
-        actions.flatMap {
-            if case .tellWorker(connection, .revokes(let batch)) = $0 { batch.revokes } else { [] }
+        actions.flatMap { action -> [Revoke] in
+            if case .tellWorker(connection, .revokes(let batch)) = action { batch.revokes } else { [] }
         }
     }
 
@@ -237,7 +238,8 @@ extension Step {
     }
 
     var outcomes: [Outcome] {
-        changes.flatMap { if case .settled(_, let outcomes) = $0 { outcomes } else { [] } }
+        changes.flatMap { change -> [Outcome] in
+            if case .settled(_, let outcomes) = change { outcomes } else { [] } }
     }
 
     var served: [OrderStatus] {

@@ -11,8 +11,8 @@ struct SlotTests {
     @Test("is leased once, and to nobody else meanwhile")
     func leasedOnce() {
         var slot = Slot(kind: 0)
-        #expect(slot.lease(first))
-        #expect(!slot.lease(second))
+        #expect(slot.lease(first) == true)
+        #expect(slot.lease(second) == false)
         #expect(slot.state == .leased(first))
         #expect(slot.attemptCount == 1)
     }
@@ -20,26 +20,26 @@ struct SlotTests {
     @Test("that is settled is never leased again")
     func settledIsFinal() {
         var slot = Slot(kind: 0)
-        #expect(slot.settle(.done))
-        #expect(!slot.lease(first))
+        #expect(slot.settle(.done) == true)
+        #expect(slot.lease(first) == false)
         #expect(slot.release(first, isLoss: true) == .ignore)
         #expect(slot.fail(first, isPermanent: true, attemptsMax: 1) == .ignore)
-        #expect(!slot.wake())
+        #expect(slot.wake() == false)
         #expect(slot.state == .settled(.done))
     }
 
     @Test("takes its first outcome, and no other (FM-10)")
     func firstOutcomeWins() {
         var slot = Slot(kind: 0)
-        #expect(slot.settle(.done))
-        #expect(!slot.settle(.failed))
+        #expect(slot.settle(.done) == true)
+        #expect(slot.settle(.failed) == false)
         #expect(slot.state == .settled(.done))
     }
 
     @Test("ignores the failure of a lease that it does not count on (FM-14)")
     func staleFailure() {
         var slot = Slot(kind: 0)
-        #expect(slot.lease(second))
+        #expect(slot.lease(second) == true)
         #expect(slot.fail(first, isPermanent: true, attemptsMax: 1) == .ignore)
         #expect(slot.state == .leased(second))
         #expect(slot.failureCount == 0)
@@ -50,25 +50,25 @@ struct SlotTests {
         var slot = Slot(kind: 0)
         for attempt in 1...attemptsMax {
             let lease = LeaseKey(incarnation: 1, number: UInt64(attempt))
-            #expect(slot.lease(lease))
+            #expect(slot.lease(lease) == true)
             #expect(slot.attemptCount == attempt)
             let expected: Slot.FailureAction = attempt == attemptsMax ? .settle : .rest(failures: attempt)
             #expect(slot.fail(lease, isPermanent: false, attemptsMax: attemptsMax) == expected)
-            if attempt < attemptsMax { #expect(slot.wake()) }
+            if attempt < attemptsMax { #expect(slot.wake() == true) }
         }
     }
 
     @Test("does not rest after a permanent failure")
     func permanentFailure() {
         var slot = Slot(kind: 0)
-        #expect(slot.lease(first))
+        #expect(slot.lease(first) == true)
         #expect(slot.fail(first, isPermanent: true, attemptsMax: 3) == .settle)
     }
 
     @Test("counts a loss apart from failures (FM-33)")
     func loss() {
         var slot = Slot(kind: 0)
-        #expect(slot.lease(first))
+        #expect(slot.lease(first) == true)
         #expect(slot.release(first, isLoss: true) == .offerAgain)
         #expect((slot.lossCount, slot.failureCount) == (1, 0))
         #expect(slot.isWaiting)
@@ -77,7 +77,7 @@ struct SlotTests {
     @Test("counts nothing when its lease is given back (FM-35)")
     func givenBack() {
         var slot = Slot(kind: 0)
-        #expect(slot.lease(first))
+        #expect(slot.lease(first) == true)
         #expect(slot.release(first, isLoss: false) == .offerAgain)
         #expect(slot.attemptCount == 0)
     }
@@ -85,7 +85,7 @@ struct SlotTests {
     @Test("goes to the younger of two claims")
     func youngerClaim() {
         var slot = Slot(kind: 0)
-        #expect(slot.lease(first))
+        #expect(slot.lease(first) == true)
         #expect(slot.supersede(by: second) == first)
         #expect(slot.supersede(by: first) == nil)
         #expect(slot.state == .leased(second))
@@ -105,8 +105,8 @@ struct HeldLeaseTests {
         var held = HeldLease(
             key: LeaseKey(incarnation: 1, number: 1), item: ItemKey(order: OrderID(high: 0, low: 1), index: 0),
             station: StationIndex(value: 0), connection: ConnectionID(1), attempt: 1, leasedAt: moment)
-        #expect(held.revoke())
-        #expect(!held.revoke())
+        #expect(held.revoke() == true)
+        #expect(held.revoke() == false)
         #expect(held.state == .revoked)
     }
 }

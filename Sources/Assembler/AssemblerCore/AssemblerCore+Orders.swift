@@ -35,7 +35,7 @@ extension AssemblerCore {
 
     private mutating func answer(_ action: Action) { round.step.actions.append(action) }
 
-    mutating func malformed(_ connection: ConnectionID, _ endpoint: Endpoint, _ error: WireError) {
+    mutating func malformed(_ connection: ConnectionID, _ endpoint: DoorName, _ error: WireError) {
         note(.malformed(connection, endpoint, error.description))
         let refusal = Refusal.with {
             $0.reason = error == .unknownBody ? .unsupported : .malformed

@@ -1,16 +1,23 @@
 import Wire
 
+/// A slot as it stands.
+public struct SlotView: Equatable, Sendable {
+    public var status: ItemStatus
+    public var attempts: Int
+    /// Who holds its lease; empty where nobody does.
+    public var worker: String
+    public var leasedAt: WallTime?
+
+    public init(status: ItemStatus, attempts: Int = 0, worker: String = "", leasedAt: WallTime? = nil) {
+        self.status = status
+        self.attempts = attempts
+        self.worker = worker
+        self.leasedAt = leasedAt
+    }
+}
+
 // What can be asked: nothing here changes anything.
 extension AssemblerCore {
-    /// A slot as it stands.
-    public struct SlotView: Equatable, Sendable {
-        public var status: ItemStatus
-        public var attempts: Int
-        /// Who holds its lease; empty where nobody does.
-        public var worker: String
-        public var leasedAt: WallTime?
-    }
-
     /// - Returns: `nil` for an order that is not in memory: it has ended, is not sealed, or was never accepted.
     public func summary(of order: OrderID, now: Moment) -> OrderSummary? {
         guard let tray = trays[order], tray.phase != .filling else { return nil }
@@ -55,14 +62,14 @@ extension AssemblerCore {
     private func view(_ slot: Slot) -> SlotView {
         switch slot.state {
         case .waiting, .resting:
-            SlotView(status: .waiting, attempts: slot.attemptCount, worker: "", leasedAt: nil)
+            SlotView(status: .waiting, attempts: slot.attemptCount)
         case .leased(let key):
             SlotView(
                 status: .leased, attempts: slot.attemptCount,
                 worker: leases[key].flatMap { sessions[$0.connection]?.name } ?? "",
                 leasedAt: leases[key]?.leasedAt.wall)
         case .settled(let status):
-            SlotView(status: status, attempts: slot.attemptCount, worker: "", leasedAt: nil)
+            SlotView(status: status, attempts: slot.attemptCount)
         }
     }
 

@@ -8,7 +8,7 @@ import Wire
 /// Where each thing is decided: orders in `+Orders`, workers in `+Kitchen`, results in `+Results`, who gets what in
 /// `+Leasing`, outcomes and ends in `+Serving`.
 public struct AssemblerCore: Sendable {
-    let configuration: Configuration
+    let configuration: CoreConfiguration
     public let incarnation: UInt32
 
     var trays: [OrderID: Tray] = [:]
@@ -41,7 +41,7 @@ public struct AssemblerCore: Sendable {
     ///   - orders: what had not ended, in the order of acceptance. Their items wait for one heartbeat limit, so that
     ///     workers can say what they still run and hold.
     public init(
-        configuration: Configuration, incarnation: UInt32, restoring orders: [RestoredOrder] = [], now: Moment
+        configuration: CoreConfiguration, incarnation: UInt32, restoring orders: [RestoredOrder] = [], now: Moment
     ) {
         self.configuration = configuration
         self.incarnation = incarnation

@@ -15,7 +15,7 @@ public enum Input: Sendable {
     /// `known` is what the store knows of a `Submit`'s id or key; `nil` for every other message.
     case producer(ConnectionID, ProducerMessage, known: KnownOrder?)
     /// Something that is not of the contract came from there.
-    case malformed(ConnectionID, Endpoint, WireError)
+    case malformed(ConnectionID, DoorName, WireError)
     /// The connection is closed, or has gone as far as the shell can tell.
     case disconnected(ConnectionID)
     /// A message could not be sent: its peer reads too slowly, or is gone. No fault of the items it holds.
@@ -27,7 +27,7 @@ public enum Input: Sendable {
 }
 
 /// The endpoints that take messages.
-public enum Endpoint: Sendable { case orders, kitchen }
+public enum DoorName: Sendable { case orders, kitchen }
 
 /// An order that is in the store.
 public struct KnownOrder: Equatable, Sendable {
@@ -82,7 +82,7 @@ public enum Note: Equatable, Sendable {
     case attemptTimedOut(OrderID, index: Int, worker: String)
     /// A result for a slot that had moved on.
     case lateResult(OrderID, index: Int, worker: String)
-    case malformed(ConnectionID, Endpoint, String)
+    case malformed(ConnectionID, DoorName, String)
     case refused(ConnectionID, Refusal.Reason, String)
 }
 
@@ -122,7 +122,7 @@ public struct Step: Equatable, Sendable {
 }
 
 /// Limits and defaults of one assembler.
-public struct Configuration: Equatable, Sendable {
+public struct CoreConfiguration: Equatable, Sendable {
     public var program = "assembler"
     public var heartbeatInterval = Defaults.heartbeatInterval
     /// So many intervals of silence make a worker lost.

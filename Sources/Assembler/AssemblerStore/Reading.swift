@@ -2,15 +2,6 @@ import AssemblerCore
 import GRDB
 import Wire
 
-/// What a repeated order is compared with.
-public struct KnownOrder: Equatable, Sendable {
-    public let id: OrderID
-    public let status: OrderStatus
-    public let fingerprint: [UInt8]
-    public let isSealed: Bool
-    public let itemCount: Int
-}
-
 extension Store {
     /// The order of an id, or else of a key.
     public func known(order id: OrderID?, key: String?) throws(StoreError) -> KnownOrder? {
@@ -20,8 +11,7 @@ extension Store {
         return row.map {
             KnownOrder(
                 id: $0.accepted.id, status: $0.served?.status ?? .running,
-                fingerprint: $0.accepted.fingerprint,
-                isSealed: $0.isSealed, itemCount: $0.accepted.itemCount)
+                fingerprint: $0.accepted.fingerprint)
         }
     }
 

@@ -23,7 +23,7 @@ struct Door: ~Copyable {
         var isDrained = true
     }
 
-    let endpoint: Endpoint
+    let endpoint: DoorName
     /// Where it is bound, wildcards resolved.
     let address: String
     private let socket: Socket
@@ -37,17 +37,20 @@ struct Door: ~Copyable {
         let descriptor: Int32?
     }
 
-    init(_ endpoint: Endpoint, at address: String, context: Context, thread: PollingThread) throws(ZeroMQError) {
-        self.endpoint = endpoint
-        socket = try Socket(context, .router)
+    init(_ endpoint: DoorName, at address: String, context: Context, thread: PollingThread) throws(ZeroMQError) {
+        let socket = try Socket(context, .router)
         try socket.set(.maxMessageBytes, Limits.messageBytesMax)
         try socket.set(.sendHighWaterMark, Door.waitingMessageCountMax)
         try socket.set(.receiveHighWaterMark, Door.waitingMessageCountMax)
-        monitor = try socket.monitor()
+        let monitor = try socket.monitor()
         try socket.bind(address)
-        self.address = try socket.boundEndpoint
+        let bound = try socket.boundEndpoint
         thread.watch(socket)
         thread.watch(monitor)
+        self.endpoint = endpoint
+        self.address = bound
+        self.socket = socket
+        self.monitor = monitor
     }
 
     /// Messages that may wait for one peer. What is bulky is pulled, so a healthy peer stays far below.
@@ -123,8 +126,13 @@ struct Door: ~Copyable {
     private func drainMonitor() throws(ZeroMQError) -> [Int32] {
         var closed: [Int32] = []
         while let event = try monitor.next() {
-            guard event.kind == .disconnected else { continue }
-            if !closed.contains(event.value) { closed.append(event.value) }
+            switch event.kind {
+            case .disconnected:
+                closed.append(event.value)
+            case .accepted, .listening, .bindFailed, .acceptFailed, .connectDelayed, .connected, .connectRetried,
+                .handshakeSucceeded, .handshakeFailed, .closed, .closeFailed, .other:
+                continue
+            }
         }
         return closed
     }

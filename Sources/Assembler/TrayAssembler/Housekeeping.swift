@@ -53,7 +53,7 @@ struct Housekeeping {
             nextRetention = now.instant.advanced(by: isMore ? .milliseconds(20) : .seconds(60))
         }
         if now.instant >= nextTidying {
-            try store.tidy(budget: Housekeeping.slice)
+            _ = try store.tidy(budget: Housekeeping.slice)
             nextTidying = now.instant.advanced(by: isIdle ? .seconds(1) : .milliseconds(100))
         }
     }

@@ -29,25 +29,29 @@ struct RunningAssembler: ~Copyable {
     private static let deferredFor = Duration.milliseconds(200)
 
     init(options: TrayAssembler.Options, thread: PollingThread, now: Moment, log: Logger) throws {
-        self.thread = thread
-        self.log = log
-        notes = Notes(log: log)
-        store = try Store.open(path: options.store)
+        let store = try Store.open(path: options.store)
         let (incarnation, restored) = try store.begin(at: now.wall)
-        core = AssemblerCore(
-            configuration: options.core, incarnation: incarnation, restoring: restored, now: now)
-        housekeeping = Housekeeping(
-            store: store, path: options.store, retention: options.retention,
-            reserveBytes: options.diskReserveBytes, log: log)
-        context = try Context()
-        orders = try Door(.orders, at: options.orders, context: context, thread: thread)
-        kitchen = try Door(.kitchen, at: options.kitchen, context: context, thread: thread)
+        let context = try Context()
+        let orders = try Door(.orders, at: options.orders, context: context, thread: thread)
+        let kitchen = try Door(.kitchen, at: options.kitchen, context: context, thread: thread)
         log.info(
             "assembler started",
             metadata: [
                 "orders": "\(orders.address)", "kitchen": "\(kitchen.address)", "store": "\(options.store)",
                 "incarnation": "\(incarnation)", "restored_orders": "\(restored.count)",
             ])
+        self.thread = thread
+        self.log = log
+        self.store = store
+        self.context = context
+        self.orders = orders
+        self.kitchen = kitchen
+        notes = Notes(log: log)
+        core = AssemblerCore(
+            configuration: options.core, incarnation: incarnation, restoring: restored, now: now)
+        housekeeping = Housekeeping(
+            store: store, path: options.store, retention: options.retention,
+            reserveBytes: options.diskReserveBytes, log: log)
     }
 
     /// One round: take what has arrived, handle each, commit all changes, then act.
@@ -191,7 +195,7 @@ struct RunningAssembler: ~Copyable {
     private mutating func lease(for grant: Grant) throws(StoreError) -> Lease {
         let item = try page(of: grant.order, containing: grant.index).map { $0.items[grant.index - $0.firstIndex] }
         guard let item else {
-            throw .missingPage(order: grant.order, index: grant.index)
+            throw .corrupt(path: store.path, detail: "item \(grant.index) of order \(grant.order) is missing")
         }
         return Lease.with {
             $0.lease = grant.lease
@@ -279,11 +283,9 @@ struct RunningAssembler: ~Copyable {
 
     private func slots(
         of order: OrderID, from index: Int, countMax: Int
-    ) throws(StoreError) -> [AssemblerCore.SlotView] {
+    ) throws(StoreError) -> [SlotView] {
         if let slots = core.slots(of: order, from: index, countMax: countMax) { return slots }
-        return try store.slotStatuses(of: order, from: index, countMax: countMax).map {
-            AssemblerCore.SlotView(status: $0, attempts: 0, worker: "", leasedAt: nil)
-        }
+        return try store.slotStatuses(of: order, from: index, countMax: countMax).map { SlotView(status: $0) }
     }
 
     private func orderList(_ list: ListRequest, now: Moment) throws(StoreError) -> OrdersMessage.OneOf_Body {

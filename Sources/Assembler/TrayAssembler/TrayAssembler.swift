@@ -24,7 +24,7 @@ public actor TrayAssembler {
         public var orders = Defaults.ordersEndpoint
         public var kitchen = Defaults.kitchenEndpoint
         public var store = "./data/tray.sqlite"
-        public var core = Configuration()
+        public var core = CoreConfiguration()
         /// How long ended orders are kept.
         public var retention = Duration.seconds(7 * 24 * 3600)
         /// With less room than this on the store's disk, new orders are refused, so that results still fit.

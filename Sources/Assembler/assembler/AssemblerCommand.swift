@@ -5,6 +5,7 @@ import Logging
 import Service
 import TrayAssembler
 import Wire
+import ZeroMQ
 
 @main
 struct AssemblerCommand: AsyncParsableCommand {
@@ -112,10 +113,10 @@ struct RunCommand: AsyncParsableCommand {
         options.diskReserveBytes = try settings.value(Keys.diskReserveMebibytes) << 20
         options.core.program = Program.name
         for (key, endpoint) in [("orders", options.orders), ("kitchen", options.kitchen)] {
-            if let complaint = EndpointRules.complaint(about: endpoint) {
+            if let complaint = Endpoint.problem(of: endpoint, binding: true) {
                 throw settings.failure(at: key, complaint)
             }
-            guard try settings.value(Keys.insecure) || EndpointRules.staysOnThisMachine(endpoint) else {
+            guard try settings.value(Keys.insecure) || Reach.staysOnThisMachine(endpoint) else {
                 throw settings.failure(
                     at: key,
                     "'\(endpoint)' can be reached from other machines, and connections are not encrypted; "
@@ -142,8 +143,14 @@ struct VerifyCommand: ParsableCommand {
     func run() throws {
         do throws(StoreError) {
             let report = try Store.verify(path: store)
-            print(report)
-            guard report.problems.isEmpty else { throw StoreError.damaged(path: store, report.problems.count) }
+            for problem in report.problems { print(problem) }
+            print(
+                "\(report.orderCount) orders, \(report.itemCount) items, \(report.outcomeCount) outcomes, "
+                    + "\(report.attemptCount) attempts: \(report.problems.count) problems")
+            guard report.isSound else {
+                Program.end(
+                    Failure(.store, "\(store) is damaged; restore a copy of it, and keep this one for the search"))
+            }
         } catch {
             Program.end(Failure(.store, "\(error)"))
         }
@@ -164,18 +171,8 @@ enum Keys {
     ]
 }
 
-/// What an endpoint that is bound may look like.
-enum EndpointRules {
-    static func complaint(about endpoint: String) -> String? {
-        if endpoint.hasPrefix("ipc://"), endpoint.count > 6 { return nil }
-        if endpoint.hasPrefix("tcp://"), let (host, port) = hostAndPort(endpoint), !host.isEmpty,
-            port == "*" || Int(port).map({ (0...65_535).contains($0) }) == true
-        {
-            return nil
-        }
-        return "'\(endpoint)' is not an endpoint; write tcp://ADDRESS:PORT or ipc://FILE"
-    }
-
+/// Who can reach an endpoint that is bound.
+enum Reach {
     static func staysOnThisMachine(_ endpoint: String) -> Bool {
         guard endpoint.hasPrefix("tcp://"), let (host, _) = hostAndPort(endpoint) else { return true }
         return host == "localhost" || host == "[::1]" || host.hasPrefix("127.")
