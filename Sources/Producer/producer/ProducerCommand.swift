@@ -8,7 +8,8 @@ import Wire
 /// `producer`: submits orders, watches them, shows their trays.
 @main
 struct ProducerCommand: AsyncParsableCommand {
-    static let program = "producer 0.1.0"
+    /// As the assembler is told.
+    static let program = "tray-producer/0.1.0"
 
     static let configuration = CommandConfiguration(
         commandName: "producer",
@@ -26,8 +27,7 @@ struct ProducerCommand: AsyncParsableCommand {
             The exit code is 0 for complete, 1 where an order ended otherwise; docs/cli.md has all of them.
             Completion scripts: producer --generate-completion-script bash|zsh|fish
             """,
-        version: "\(program), protocol \(Frames.protocolName) "
-            + "versions \(Frames.versions.lowest) to \(Frames.versions.highest)",
+        version: "\(program) (protocol \(Frames.versions.lowest) to \(Frames.versions.highest))",
         groupedSubcommands: [
             CommandGroup(
                 name: "Submitting", subcommands: [OrderCommand.self, SubmitCommand.self, MapCommand.self]),

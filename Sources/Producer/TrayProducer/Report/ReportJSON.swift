@@ -71,7 +71,7 @@ extension ReportItem {
             index: Int(outcome.index), name: name, station: station, status: outcome.status,
             attempts: Int(outcome.attempts), worker: outcome.worker.isEmpty ? nil : outcome.worker,
             result: outcome.status == .done ? outcome.result : nil,
-            error: outcome.hasError ? outcome.error : nil,
+            error: outcome.status == .done ? nil : outcome.error,
             startedAt: WallTime(field: outcome.startedAtMs), finishedAt: WallTime(field: outcome.finishedAtMs)
         )
     }
