@@ -97,7 +97,20 @@ let package = Package(
             ],
             path: "Sources/Assembler/assembler"),
 
+        // Tests
+        .testTarget(name: "ZeroMQTests", dependencies: ["ZeroMQ"]),
+        .testTarget(name: "ServiceTests", dependencies: ["Service"]),
         .testTarget(name: "AssemblerCoreTests", dependencies: ["AssemblerCore", "Wire"]),
+        .testTarget(
+            name: "AssemblerStoreTests",
+            dependencies: ["AssemblerStore", "AssemblerCore", "Wire", .product(name: "GRDB", package: "GRDB.swift")]),
+        .testTarget(name: "WorkerCoreTests", dependencies: ["WorkerCore", "Wire"]),
+        .testTarget(name: "TrayWorkerTests", dependencies: ["TrayWorker", "Service", "Wire", "ZeroMQ"]),
+        .testTarget(name: "ProducerCoreTests", dependencies: ["ProducerCore", "Wire"]),
+        .testTarget(name: "TrayProducerTests", dependencies: ["TrayProducer", "Wire", "ZeroMQ"]),
+        .testTarget(name: "ProducerCommandTests", dependencies: ["TrayProducer", "Service", "Wire"]),
+        .testTarget(name: "HouseTests"),
+        .testTarget(name: "EndToEndTests", dependencies: ["assembler", "worker", "producer"]),
     ],
     swiftLanguageModes: [.v6]
 )

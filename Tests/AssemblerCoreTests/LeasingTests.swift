@@ -46,6 +46,14 @@ struct LeasingTests {
         #expect(step.grants(to: small).map(\.index) == [2])
     }
 
+    @Test("of workers with the same credit, to the one with the fewest leases at all its stations")
+    func fewestLeases() {
+        var shop = Shop()
+        let workers = (1...3).map { shop.joined("worker-\($0)", ["grill": 1, "fryer": 1, "drinks": 1]) }
+        let step = shop.order(Shop.items("grill", "fryer", "drinks")).step
+        #expect(workers.map { step.grants(to: $0).count } == [1, 1, 1])
+    }
+
     @Test("orders of one priority take turns")
     func turns() {
         var shop = Shop()

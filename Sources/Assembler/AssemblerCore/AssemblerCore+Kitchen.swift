@@ -125,6 +125,7 @@ extension AssemblerCore {
             return false
         }
         stations[kind.station.value].places[place].leasedCount += 1
+        sessions[connection]?.leasedCount += 1
         var held = HeldLease(
             key: key, item: item, station: kind.station, connection: connection, attempt: attempt + 1,
             leasedAt: now)

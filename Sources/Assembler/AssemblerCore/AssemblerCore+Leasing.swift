@@ -14,7 +14,7 @@ extension AssemblerCore {
         leaseReturned(at: station, now: now)
         var passedOver: [Station.QueuedOrder] = []
         while stations[station.value].hasCredit, let queued = stations[station.value].dequeue() {
-            switch trays[queued.order]?.takeNext(at: station, of: stations[station.value]) {
+            switch trays[queued.order]?.takeNext(at: station, of: stations[station.value], among: sessions) {
             case .item(let index, let place):
                 grant(ItemKey(order: queued.order, index: index), at: station, place: place, now: now)
                 guard trays[queued.order]?.endTurn(at: station) == true else { continue }
@@ -34,7 +34,9 @@ extension AssemblerCore {
             guard stations[station.value].hasCredit, let item = stations[station.value].returned.popFirst() else {
                 return
             }
-            switch trays[item.order]?.takeReturned(item.index, at: station, of: stations[station.value]) {
+            switch trays[item.order]?.takeReturned(
+                item.index, at: station, of: stations[station.value], among: sessions)
+            {
             case .lease(let place): grant(item, at: station, place: place, now: now)
             case .wait: stations[station.value].returned.append(item)
             case .stepBack: queue(item.order, at: station)
@@ -50,6 +52,7 @@ extension AssemblerCore {
         else { preconditionFailure("\(item) was chosen, and does not wait") }
         let connection = stations[station.value].places[place].connection
         stations[station.value].take(place)
+        sessions[connection]?.leasedCount += 1
         stations[station.value].leasedCount += 1
         leases[key] = HeldLease(
             key: key, item: item, station: station, connection: connection, attempt: attempt, leasedAt: now)

@@ -144,6 +144,7 @@ extension AssemblerCore {
     /// The handler has ended: its place is free again.
     private mutating func end(_ held: HeldLease) {
         leases[held.key] = nil
+        sessions[held.connection]?.leasedCount -= 1
         let station = held.station.value
         if let place = stations[station].placeIndex(of: held.connection) {
             stations[station].places[place].leasedCount -= 1

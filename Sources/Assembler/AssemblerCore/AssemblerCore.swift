@@ -14,7 +14,7 @@ public struct AssemblerCore: Sendable {
     var trays: [OrderID: Tray] = [:]
     var keys: [String: OrderID] = [:]
     var leases: [LeaseKey: HeldLease] = [:]
-    var sessions: OrderedDictionary<ConnectionID, Session> = [:]
+    var sessions: Sessions = [:]
     /// When each producer's connection was last heard.
     var producers: [ConnectionID: Instant] = [:]
     var watchers: [OrderID: [Watcher]] = [:]

@@ -21,6 +21,8 @@ struct Session: Equatable {
     var stations: [StationIndex]
     private(set) var state = State.serving
     private(set) var lastHeard: Instant
+    /// Leases that it holds at all its stations, stopping ones included.
+    var leasedCount = 0
     var doneCount: UInt64 = 0
     var failedCount: UInt64 = 0
 

@@ -1,5 +1,9 @@
 import DequeModule
+import OrderedCollections
 import Wire
+
+/// The workers that are connected, in the order in which they came.
+typealias Sessions = OrderedDictionary<ConnectionID, Session>
 
 /// A named queue: the orders that wait for it, and the workers that serve it.
 struct Station {
@@ -109,8 +113,9 @@ struct Station {
         case wait
     }
 
-    /// Who gets an item: the worker with the most credit that did not fail it, while there is such a worker.
-    func choose(avoiding failedBy: [WorkerInstance]) -> Choice {
+    /// Who gets an item: the worker with the most credit that did not fail it, while there is such a worker. Of those
+    /// with the same credit, the one with the fewest leases at all its stations: what dies with a worker stays small.
+    func choose(avoiding failedBy: [WorkerInstance], among sessions: Sessions) -> Choice {
         var best: Int?
         var bestOfAll: Int?
         var hasOther = false
@@ -119,13 +124,20 @@ struct Station {
             let isAvoided = !failedBy.isEmpty && failedBy.contains(place.instance)
             if !isAvoided && place.capacity > 0 && !place.isDraining { hasOther = true }
             guard place.credit > 0 else { continue }
-            if bestOfAll.map({ places[$0].credit < place.credit }) ?? true { bestOfAll = index }
-            guard !isAvoided else { continue }
-            if best.map({ places[$0].credit < place.credit }) ?? true { best = index }
+            if isBetter(index, than: bestOfAll, among: sessions) { bestOfAll = index }
+            if !isAvoided, isBetter(index, than: best, among: sessions) { best = index }
         }
         guard let bestOfAll else { return .nobody }
         if let best { return .place(best) }
         return hasOther ? .wait : .place(bestOfAll)
+    }
+
+    private func isBetter(_ index: Int, than other: Int?, among sessions: Sessions) -> Bool {
+        guard let other else { return true }
+        let (credit, otherCredit) = (places[index].credit, places[other].credit)
+        guard credit == otherCredit else { return credit > otherCredit }
+        let load = sessions[places[index].connection]?.leasedCount ?? 0
+        return load < sessions[places[other].connection]?.leasedCount ?? 0
     }
 
     mutating func take(_ place: Int) {

@@ -195,22 +195,24 @@ struct Tray {
     }
 
     /// Takes the next item for a station, and chooses who gets it. Retries go before what was never tried.
-    mutating func takeNext(at index: StationIndex, of station: Station) -> Next {
+    mutating func takeNext(at index: StationIndex, of station: Station, among sessions: Sessions) -> Next {
         guard mayLease, let line = lines.firstIndex(where: { $0.station == index }) else { return .nothing }
         for _ in 0..<lines[line].retries.count {
             guard let item = lines[line].retries.popFirst() else { break }
-            if let place = place(for: item, in: station, line: line) { return .item(item, place: place) }
+            if let place = place(for: item, in: station, among: sessions, line: line) { return .item(item, place: place) }
         }
         while let item = lines[line].items.popFirst() {
-            if let place = place(for: item, in: station, line: line) { return .item(item, place: place) }
+            if let place = place(for: item, in: station, among: sessions, line: line) { return .item(item, place: place) }
         }
         return lines[line].isEmpty ? .nothing : .wait
     }
 
     /// - Returns: `nil` when the slot has moved on, or when the item waits for another worker.
-    private mutating func place(for item: Int, in station: Station, line: Int) -> Int? {
+    private mutating func place(
+        for item: Int, in station: Station, among sessions: Sessions, line: Int
+    ) -> Int? {
         guard slots[item].isWaiting else { return nil }
-        if case .place(let place) = station.choose(avoiding: failedBy[item] ?? []) { return place }
+        if case .place(let place) = station.choose(avoiding: failedBy[item] ?? [], among: sessions) { return place }
         lines[line].retries.append(item)
         return nil
     }
@@ -225,14 +227,16 @@ struct Tray {
     }
 
     /// An item came back from a lost worker.
-    mutating func takeReturned(_ item: Int, at index: StationIndex, of station: Station) -> ReturnAction {
+    mutating func takeReturned(
+        _ item: Int, at index: StationIndex, of station: Station, among sessions: Sessions
+    ) -> ReturnAction {
         guard slots[item].isWaiting else { return .ignore }
         guard mayLease else {
             let line = lineIndex(at: index)
             lines[line].items.prepend(item)
             return .stepBack
         }
-        if case .place(let place) = station.choose(avoiding: failedBy[item] ?? []) { return .lease(place: place) }
+        if case .place(let place) = station.choose(avoiding: failedBy[item] ?? [], among: sessions) { return .lease(place: place) }
         return .wait
     }
 
