@@ -32,7 +32,8 @@ extension ProducerError: CustomStringConvertible {
             "no assembler answered at \(endpoint) within \(DurationText.format(timeout)); "
                 + "start one, or name another endpoint with --orders or TRAY_ORDERS"
         case .refused(let message, let retryAfter):
-            "the assembler takes no more for now: \(message); try again after \(DurationText.format(retryAfter))"
+            "the assembler takes no more for now: \(message); "
+                + "try again after \(DurationText.format(retryAfter))"
         case .conflict(let message): "this order id or key is known with other content: \(message)"
         case .invalid(let message): "the order is not valid: \(message)"
         case .notFound(let id):
