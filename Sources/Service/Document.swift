@@ -2,8 +2,9 @@ import Yams
 
 /// A YAML or JSON file, read into nodes that know where they stand.
 ///
-/// Scalars follow the core schema of YAML 1.2: `no`, `on` and `1:30` are strings, and what stands in quotes is one
-/// always. JSON is read as the YAML that it is. An empty file is null. Nodes belong to the thread that reads them.
+/// Scalars follow the core schema of YAML 1.2: `no`, `on` and `1:30` are strings, and what stands in quotes
+/// is one always. JSON is read as the YAML that it is. An empty file is null. Nodes belong to the thread that
+/// reads them.
 public struct Document {
     /// As errors name it.
     public let file: String

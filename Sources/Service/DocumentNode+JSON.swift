@@ -4,7 +4,8 @@ extension DocumentNode {
     /// The value as compact JSON: keys in the order in which they are written, numbers as written where JSON
     /// allows, whatever is no number, truth value or null as a string.
     ///
-    /// - Throws: `DocumentError` for what JSON cannot say: `.inf`, `.nan`, and keys that are lists or mappings.
+    /// - Throws: `DocumentError` for what JSON cannot say: `.inf`, `.nan`, and keys that are lists or
+    /// mappings.
     public var jsonText: String {
         get throws(DocumentError) {
             var output = ""
@@ -90,7 +91,8 @@ extension CoreScalar {
         return Int(text)
     }
 
-    /// A finite number of the core schema as JSON writes it; `nil` for octal and hexadecimal ones that do not fit.
+    /// A finite number of the core schema as JSON writes it; `nil` for octal and hexadecimal ones that do not
+    /// fit.
     static func jsonNumber(_ text: String) -> String? {
         if text.hasPrefix("0x") || text.hasPrefix("0o") { return int(text).map(String.init) }
         let sign = text.hasPrefix("-") ? "-" : ""

@@ -2,7 +2,8 @@ import Yams
 
 /// A value in a document, with its place.
 ///
-/// Accessors throw a `DocumentError` that names file, line and field, what stands there and what would be right.
+/// Accessors throw a `DocumentError` that names file, line and field, what stands there and what would be
+/// right.
 public struct DocumentNode {
     public let file: String
     /// From 1.
@@ -116,7 +117,8 @@ public struct DocumentNode {
         return DocumentMapping(node: self, entries: entries)
     }
 
-    /// The entries of a mapping that may have these keys only; the error for another names the nearest of them.
+    /// The entries of a mapping that may have these keys only; the error for another names the nearest of
+    /// them.
     public func mapping(allowing keys: [String]) throws(DocumentError) -> DocumentMapping {
         let mapping = try mapping()
         for entry in mapping.entries where !keys.contains(entry.key) {

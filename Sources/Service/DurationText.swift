@@ -9,7 +9,8 @@ public enum DurationText {
         ("d", 86_400_000_000_000),
     ]
 
-    /// The duration; `nil` where `text` is none, is negative, is finer than a nanosecond or longer than 292 years.
+    /// The duration; `nil` where `text` is none, is negative, is finer than a nanosecond or longer than 292
+    /// years.
     public static func parse(_ text: String) -> Duration? {
         guard let unit = units.first(where: { text.hasSuffix($0.suffix) }) else { return nil }
         let parts = text.dropLast(unit.suffix.count).split(

@@ -10,7 +10,8 @@ public enum FileBytes {
 
     /// Reads all of `file` (`-`: standard input).
     ///
-    /// - Throws: `DocumentError` where the file is missing, a directory, not readable or larger than `bytesMax`.
+    /// - Throws: `DocumentError` where the file is missing, a directory, not readable or larger than
+    /// `bytesMax`.
     public static func read(_ file: String, bytesMax: Int = documentBytesMax) throws(DocumentError) -> [UInt8]
     {
         if file == standardInput { return try drain(STDIN_FILENO, of: "stdin", bytesMax: bytesMax) }

@@ -1,6 +1,7 @@
 import Logging
 
-/// Logs of a process: one line per entry on standard error, metadata as `key=value` in the order of their keys.
+/// Logs of a process: one line per entry on standard error, metadata as `key=value` in the order of their
+/// keys.
 public enum Logs {
     /// `TRAY_LOG_LEVEL`.
     public static let level = Setting<Logger.Level>.choice("log_level", default: .info)

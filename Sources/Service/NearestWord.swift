@@ -1,6 +1,7 @@
 /// The word that somebody meant who mistyped it.
 public enum NearestWord {
-    /// The candidate that differs least from `word`, where it is near enough: a third of its letters, one at least.
+    /// The candidate that differs least from `word`, where it is near enough: a third of its letters, one at
+    /// least.
     ///
     /// A swap of neighbours counts as one difference, case as none. Of equals the first is taken.
     public static func suggestion(for word: String, among candidates: [String]) -> String? {

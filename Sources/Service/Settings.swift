@@ -108,7 +108,8 @@ public struct Settings {
 
     /// The value of a setting.
     ///
-    /// - Throws: `Failure` (`.usage` for a flag, else `.configuration`) that names the place of a wrong value.
+    /// - Throws: `Failure` (`.usage` for a flag, else `.configuration`) that names the place of a wrong
+    /// value.
     public func value<Value>(_ setting: Setting<Value>) throws(Failure) -> Value {
         guard let text = reader.string(forKey: Settings.configKey(setting.key)) else {
             return setting.fallback

@@ -10,7 +10,8 @@ public enum Signals {
         case interrupt
     }
 
-    /// Takes SIGTERM and SIGINT over from here on, and has SIGPIPE ignored: writing to a closed pipe is an error.
+    /// Takes SIGTERM and SIGINT over from here on, and has SIGPIPE ignored: writing to a closed pipe is an
+    /// error.
     ///
     /// - Returns: Each signal as it arrives. It has one reader.
     public static func sequence() async -> some AsyncSequence<Request, Never> & Sendable {

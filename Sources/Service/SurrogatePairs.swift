@@ -1,6 +1,7 @@
 /// JSON writes a character beyond U+FFFF as two escapes (`\uD83D\uDE00`), YAML as one (`\U0001F600`).
 enum SurrogatePairs {
-    /// `text` with such pairs in YAML's form, where it is JSON: its first character opens an object or an array.
+    /// `text` with such pairs in YAML's form, where it is JSON: its first character opens an object or an
+    /// array.
     ///
     /// Escapes in lone halves stay, and the parser refuses them. Lines stay where they are.
     static func joined(in text: String) -> String {

@@ -27,6 +27,30 @@ struct HousekeepingTests {
         #expect((report.orderCount, report.itemCount, report.outcomeCount) == (2, 6, 3))
     }
 
+    @Test("a deleted order is gone at once, its rows follow in slices, and its id is free")
+    func slices() throws {
+        let kitchen = try Kitchen()
+        let store = try kitchen.open()
+        try store.commit(Sample.accept(1, itemCount: 600, pageItemCount: 6))
+        try store.commit([.cancelRequested(order: Sample.id(1), at: Sample.now)])
+        try store.commit((0..<600).map { Sample.settle(1, Sample.outcome($0 + 1, index: $0)) })
+        try store.commit([Sample.served(1, done: 600), .accepted(Sample.order(2, itemCount: 9))])
+        #expect(try store.deleteEnded(before: WallTime(milliseconds: .max), orderCountMax: 9) == 1)
+        try store.commit([.abandoned(order: Sample.id(2))])
+        #expect(try store.list(status: nil, before: nil, countMax: 9).orders.isEmpty)
+        try store.commit(Sample.accept(1) + Sample.accept(2))
+        #expect(try store.tidy(budget: .zero))
+        var sliceCount = 1
+        while try store.tidy(budget: .zero) { sliceCount += 1 }
+        #expect(sliceCount > 600 / 16)
+        let report = try Store.verifyAfterClosing(store)
+        #expect(report.isSound)
+        #expect((report.orderCount, report.itemCount, report.outcomeCount) == (2, 6, 0))
+        #expect(try kitchen.rowCount("tray_order") == 2)
+        #expect(try kitchen.rowCount("item_page") == 2)
+        #expect(try kitchen.rowCount("outcome_batch") == 0)
+    }
+
     @Test("a key can be used again once its order is deleted")
     func keyReuse() throws {
         let kitchen = try Kitchen()

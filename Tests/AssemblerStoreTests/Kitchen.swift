@@ -32,6 +32,10 @@ final class Kitchen {
         try connection.close()
     }
 
+    func rowCount(_ table: String) throws -> Int? {
+        try DatabaseQueue(path: path).read { try Int.fetchOne($0, sql: "SELECT count(*) FROM \(table)") }
+    }
+
     /// Turns one bit over in the file, where `text` stands.
     func flip(_ text: String) throws {
         var data = try Data(contentsOf: URL(filePath: path))

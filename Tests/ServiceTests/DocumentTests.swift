@@ -139,8 +139,8 @@ struct DocumentTests {
     @Test("unquoted scalars mean what YAML 1.2 says, quoted ones are strings")
     func coreSchema() throws {
         let text = """
-            [no, on, Yes, 1:30, 2024-01-01, true, FALSE, null, ~, "null", '5', 007, +5, -0, 0x1F, 0o17, .5, 1., 1e3,
-             -1.50E-2, 1_000, 0xZZ, <<, =, 123456789012345678901234567890, "\\/", --1, 1e, .]
+            [no, on, Yes, 1:30, 2024-01-01, true, FALSE, null, ~, "null", '5', 007, +5, -0, 0x1F, 0o17, .5,
+             1., 1e3, -1.50E-2, 1_000, 0xZZ, <<, =, 123456789012345678901234567890, "\\/", --1, 1e, .]
             """
         let expected = """
             ["no","on","Yes","1:30","2024-01-01",true,false,null,null,"null","5",7,5,-0,31,15,0.5,1,1e3,\
@@ -160,7 +160,8 @@ struct DocumentTests {
     @Test("JSON is read as it is meant: tabs, escapes, surrogate pairs, control characters")
     func json() throws {
         let text =
-            "{\n\t\"a\" : \"\\/ \\uD83D\\ude00 \\\\uD83D\\\\uDE00 \\u0000\\n\\\"\",\n\t\"b\":[1.0,-2e+5,{}],\"c\":\"\"}\n"
+            "{\n\t" + #""a" : "\/ \uD83D\ude00 \\uD83D\\uDE00 \u0000\n\"","# + "\n\t"
+            + #""b":[1.0,-2e+5,{}],"c":""}"#
         let expected = #"{"a":"/ 😀 \\uD83D\\uDE00 \u0000\n\"","b":[1.0,-2e+5,{}],"c":""}"#
         let root = try Document.parse(text, file: "x.json").root
         #expect(try root.jsonText == expected)

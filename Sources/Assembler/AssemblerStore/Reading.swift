@@ -57,7 +57,8 @@ extension Store {
                 sql: """
                     SELECT \(PageRow.columns) FROM item_page
                     WHERE order_number = ?1 AND first_index < ?3 AND first_index >= ifnull(
-                        (SELECT max(first_index) FROM item_page WHERE order_number = ?1 AND first_index <= ?2), 0)
+                        (SELECT max(first_index) FROM item_page
+                         WHERE order_number = ?1 AND first_index <= ?2), 0)
                     ORDER BY first_index
                     """)
             let rows = try Row.fetchCursor(statement, arguments: [row.number, first, first + countMax])
@@ -87,8 +88,8 @@ extension Store {
         }
     }
 
-    /// Outcomes after a cursor, in the order of their landings: at most `countMax`, and no more than `bytesMax` of
-    /// content, but one at least where there is any.
+    /// Outcomes after a cursor, in the order of their landings: at most `countMax`, and no more than
+    /// `bytesMax` of content, but one at least where there is any.
     public func outcomes(
         of id: OrderID, after landing: Int, countMax: Int, bytesMax: Int
     ) throws(StoreError) -> [Outcome] {
@@ -97,7 +98,8 @@ extension Store {
             let statement = try database.cachedStatement(
                 sql: """
                     SELECT \(OutcomeBodyRow.columns) FROM outcome_batch
-                    WHERE order_number = ?1 AND first_landing + outcome_count > ?2 + 1 AND first_landing >= ifnull(
+                    WHERE order_number = ?1 AND first_landing + outcome_count > ?2 + 1
+                        AND first_landing >= ifnull(
                         (SELECT max(first_landing) FROM outcome_batch
                          WHERE order_number = ?1 AND first_landing <= ?2 + 1), 0)
                     ORDER BY first_landing

@@ -3,10 +3,13 @@ import GRDB
 import Wire
 
 extension RestoredOrder {
-    /// The orders that have not ended, in the order of their acceptance, every checksum compared but those of results.
+    /// The orders that have not ended, in the order of their acceptance, every checksum compared but those of
+    /// results.
     static func all(in database: Database) throws -> [RestoredOrder] {
-        let rows = try Row.fetchAll(
-            database, sql: "SELECT \(OrderRow.columns) FROM tray_order WHERE status = 0 ORDER BY number")
+        let sql = """
+            SELECT \(OrderRow.columns) FROM tray_order WHERE status = 0 AND id IS NOT NULL ORDER BY number
+            """
+        let rows = try Row.fetchAll(database, sql: sql)
         return try rows.map { try RestoredOrder(OrderRow($0), in: database) }
     }
 
@@ -52,7 +55,10 @@ extension Database {
     func eachOutcomeHead(_ order: OrderRow, _ body: (OutcomeHeadRow) throws -> Void) throws {
         let statement = try cachedStatement(
             sql:
-                "SELECT \(OutcomeHeadRow.columns) FROM outcome_batch WHERE order_number = ? ORDER BY first_landing"
+                """
+                SELECT \(OutcomeHeadRow.columns) FROM outcome_batch
+                WHERE order_number = ? ORDER BY first_landing
+                """
         )
         let rows = try Row.fetchCursor(statement, arguments: [order.number])
         var nextLanding = 1

@@ -7,9 +7,9 @@ import Wire
 /// A row of `tray_order`, its checksums compared.
 struct OrderRow {
     static let columns = """
-        number, id, status, is_sealed, item_count, accepted_at_ms, cancel_requested_at_ms, served_at_ms, elapsed_us, \
-        done_count, failed_count, cancelled_count, expired_count, poisoned_count, served_checksum, checksum, \
-        fingerprint, spec
+        number, id, status, is_sealed, item_count, accepted_at_ms, cancel_requested_at_ms, served_at_ms, \
+        elapsed_us, done_count, failed_count, cancelled_count, expired_count, poisoned_count, \
+        served_checksum, checksum, fingerprint, spec
         """
 
     let number: Int64

@@ -16,8 +16,8 @@ enum Schema {
         return migrator
     }
 
-    /// `number` counts rows in the order of their commits. Blobs come last, so that a query for what stands before
-    /// them does not read them.
+    /// `number` counts rows in the order of their commits. Blobs come last, so that a query for what stands
+    /// before them does not read them. An order without an id is deleted: what is left of it goes in slices.
     private static let first = """
         CREATE TABLE assembler_start (
             incarnation INTEGER PRIMARY KEY,
@@ -26,7 +26,7 @@ enum Schema {
 
         CREATE TABLE tray_order (
             number INTEGER PRIMARY KEY,
-            id BLOB NOT NULL UNIQUE,
+            id BLOB UNIQUE,
             key TEXT UNIQUE,
             status INTEGER NOT NULL DEFAULT 0,
             is_sealed INTEGER NOT NULL DEFAULT 0,
@@ -48,6 +48,7 @@ enum Schema {
         CREATE INDEX tray_order_running ON tray_order (number) WHERE status = 0;
         CREATE INDEX tray_order_by_status ON tray_order (status, id);
         CREATE INDEX tray_order_served ON tray_order (served_at_ms) WHERE status <> 0;
+        CREATE INDEX tray_order_deleted ON tray_order (number) WHERE id IS NULL;
 
         CREATE TABLE item_page (
             number INTEGER PRIMARY KEY,

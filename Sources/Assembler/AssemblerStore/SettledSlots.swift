@@ -2,7 +2,8 @@ import AssemblerCore
 import Foundation
 import Wire
 
-/// Which slots a batch of outcomes settled, packed: 4 bytes of index, most significant first, and 1 of status each.
+/// Which slots a batch of outcomes settled, packed: 4 bytes of index, most significant first, and 1 of status
+/// each.
 ///
 /// A restart reads these and leaves the results where they are.
 enum SettledSlots {

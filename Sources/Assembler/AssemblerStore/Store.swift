@@ -5,23 +5,18 @@ import Wire
 
 /// The assembler's durable record: one SQLite file, written by one process.
 ///
-/// It lives on the assembler's thread. A commit is on the disk when it returns. What is read is compared with its
-/// checksum first. Everything throws `StoreError`; after a failed commit the caller's memory is ahead of the file, and
-/// only a restart makes them agree.
+/// It lives on the assembler's thread. A commit is on the disk when it returns. What is read is compared with
+/// its checksum first. Everything throws `StoreError`; after a failed commit the caller's memory is ahead of
+/// the file, and only a restart makes them agree.
 public final class Store {
     public let path: String
     let connection: DatabaseQueue
     private let lock: StoreLock
     /// Pages in the write-ahead log since the last checkpoint, estimated.
-    private var loggedPageCount = 0
-    /// The statuses of the order that was asked for last, so that reading a large tray page by page stays linear.
+    var loggedPageCount = 0
+    /// The statuses of the order that was asked for last, so that reading a large tray page by page stays
+    /// linear.
     var cachedStatuses: (order: OrderID, statuses: [ItemStatus])?
-
-    /// A checkpoint is due after so many pages: 4 MiB.
-    private static let loggedPageCountMax = 1_024
-    /// Free pages that stay in the file for the next orders: 16 MiB.
-    static let freePageCountKept = 4_096
-    private static let vacuumedPageCount = 64
 
     private init(path: String, connection: DatabaseQueue, lock: StoreLock) {
         self.path = path
@@ -97,49 +92,6 @@ public final class Store {
         loggedPageCount += changes.reduce(0) { $0 + $1.pageCount }
         let hasDeleted = changes.contains { if case .abandoned = $0 { true } else { false } }
         if hasDeleted { cachedStatuses = nil }
-    }
-
-    /// Deletes orders that ended before `limit`, the longest ended first, with all that belongs to them.
-    ///
-    /// - Returns: How many; as many as `orderCountMax` means that there may be more.
-    public func deleteEnded(before limit: WallTime, orderCountMax: Int) throws(StoreError) -> Int {
-        cachedStatuses = nil
-        let count = try perform { database in
-            try database.cachedStatement(
-                sql: """
-                    DELETE FROM tray_order WHERE number IN (
-                        SELECT number FROM tray_order WHERE status <> 0 AND served_at_ms < ?
-                        ORDER BY served_at_ms LIMIT ?)
-                    """
-            ).execute(arguments: [limit.milliseconds, orderCountMax])
-            return database.changesCount
-        }
-        if count > 0 { loggedPageCount = Store.loggedPageCountMax }
-        return count
-    }
-
-    /// Housekeeping between rounds: a checkpoint when the log has grown, else free pages back to the file system.
-    ///
-    /// A checkpoint writes 4 MiB or so at a time; vacuuming ends within a step of `budget` (5 ms are a good slice).
-    /// - Returns: Whether there is more to do.
-    @discardableResult
-    public func tidy(budget: Duration) throws(StoreError) -> Bool {
-        let end = ContinuousClock.now + budget
-        if loggedPageCount >= Store.loggedPageCountMax {
-            _ = try perform { try $0.checkpoint(.passive) }
-            loggedPageCount = 0
-        }
-        var isMore = try freePageCount() > Store.freePageCountKept
-        while isMore, ContinuousClock.now < end {
-            try perform { try $0.execute(sql: "PRAGMA incremental_vacuum(\(Store.vacuumedPageCount))") }
-            loggedPageCount += Store.vacuumedPageCount
-            isMore = try freePageCount() > Store.freePageCountKept
-        }
-        return isMore || loggedPageCount >= Store.loggedPageCountMax
-    }
-
-    private func freePageCount() throws(StoreError) -> Int {
-        try perform { try Int.fetchOne($0.cachedStatement(sql: "PRAGMA freelist_count")) ?? 0 }
     }
 
     /// Folds the log into the file and lets the store go. Nothing may be called afterwards.

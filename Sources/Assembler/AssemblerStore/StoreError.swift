@@ -64,7 +64,7 @@ extension StoreError: CustomStringConvertible {
         case .readOnly(let path, let detail):
             "the store \(path) cannot be written: \(detail); check the permissions of the file and its folder"
         case .full(let path, let detail):
-            "the disk of the store \(path) is full: \(detail); nothing that was acknowledged is lost, make room"
+            "no room for the store \(path): \(detail); make room, nothing that was acknowledged is lost"
         case .busy(let path, let detail):
             "another program works in the store \(path): \(detail); close it"
         case .failed(let path, let detail):

@@ -2,7 +2,8 @@ import Foundation
 
 /// Holds a store for one process, through a lock on the file beside it that also names the process.
 ///
-/// The kernel drops the lock when the process ends, however it ends; the file stays and means nothing by itself.
+/// The kernel drops the lock when the process ends, however it ends; the file stays and means nothing by
+/// itself.
 final class StoreLock {
     /// -1 once released.
     private var descriptor: Int32

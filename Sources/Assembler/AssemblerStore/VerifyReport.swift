@@ -22,8 +22,8 @@ public struct VerifyReport: Equatable, Sendable {
 }
 
 extension Store {
-    /// Reads a store from end to end and changes nothing: SQLite's own check, every checksum, every message, landings
-    /// without gaps, counts that agree, and an outcome in every slot of an ended order.
+    /// Reads a store from end to end and changes nothing: SQLite's own check, every checksum, every message,
+    /// landings without gaps, counts that agree, and an outcome in every slot of an ended order.
     ///
     /// It may run beside an assembler that works on the store.
     /// - Throws: `StoreError` where the file is no store at all; damage is in the report.
@@ -63,7 +63,7 @@ private struct Verifier {
         }
         note("tray_order") { verifier in
             let numbers = try Int64.fetchAll(
-                verifier.database, sql: "SELECT number FROM tray_order ORDER BY number")
+                verifier.database, sql: "SELECT number FROM tray_order WHERE id IS NOT NULL ORDER BY number")
             for number in numbers {
                 verifier.note("tray_order number \(number)") { try $0.checkOrder(number) }
             }
@@ -114,7 +114,9 @@ private struct Verifier {
         _ order: OrderRow, _ slots: [RestoredOrder.Settled], _ name: String
     ) throws {
         let sql =
-            "SELECT \(OutcomeBodyRow.columns) FROM outcome_batch WHERE order_number = ? ORDER BY first_landing"
+            """
+            SELECT \(OutcomeBodyRow.columns) FROM outcome_batch WHERE order_number = ? ORDER BY first_landing
+            """
         let rows = try Row.fetchCursor(database, sql: sql, arguments: [order.number])
         while let row = try rows.next() {
             note(name) { verifier in

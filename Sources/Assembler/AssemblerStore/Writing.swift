@@ -5,7 +5,8 @@ import SwiftProtobuf
 import Wire
 
 extension Change {
-    /// Pages that it adds to the write-ahead log, roughly: those of the tables and indexes it touches, and its blobs.
+    /// Pages that it adds to the write-ahead log, roughly: those of the tables and indexes it touches, and
+    /// its blobs.
     var pageCount: Int {
         let touchedPageCount = 4
         switch self {
@@ -29,7 +30,9 @@ extension Database {
         case .sealed(let order):
             try update(order, "UPDATE tray_order SET is_sealed = 1 WHERE id = ?", [order.data])
         case .abandoned(let order):
-            try update(order, "DELETE FROM tray_order WHERE id = ? AND is_sealed = 0", [order.data])
+            try update(
+                order, "UPDATE tray_order SET id = NULL, key = NULL WHERE id = ? AND is_sealed = 0",
+                [order.data])
         case .attemptFailed(let order, let index, let record):
             try insert(RestoredOrder.Attempt(index: index, isLost: false, record: record), order)
         case .attemptLost(let order, let index, let record):
@@ -105,7 +108,8 @@ extension Database {
             order,
             """
             INSERT INTO attempt
-                (order_number, item_index, is_lost, attempt, is_alone, at_ms, worker, instance, checksum, error)
+                (order_number, item_index, is_lost, attempt, is_alone, at_ms, worker, instance, checksum,
+                error)
             SELECT number, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM tray_order WHERE id = ?
             """,
             [
@@ -120,8 +124,9 @@ extension Database {
         try update(
             order,
             """
-            UPDATE tray_order SET status = ?, served_at_ms = ?, elapsed_us = ?, done_count = ?, failed_count = ?,
-                cancelled_count = ?, expired_count = ?, poisoned_count = ?, served_checksum = ?
+            UPDATE tray_order SET status = ?, served_at_ms = ?, elapsed_us = ?, done_count = ?,
+                failed_count = ?, cancelled_count = ?, expired_count = ?, poisoned_count = ?,
+                served_checksum = ?
             WHERE id = ?
             """,
             [
