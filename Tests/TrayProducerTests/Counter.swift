@@ -20,6 +20,7 @@ actor Counter {
     private let context: Context
     private var socket: Socket?
     private let reply: @Sendable (ProducerMessage, _ earlierCount: Int) -> Reply
+    private var replyCount = 0
     private(set) var endpoint = "tcp://127.0.0.1:*"
     /// All that came, hellos and pings included.
     private(set) var received: [ProducerMessage] = []
@@ -37,6 +38,8 @@ actor Counter {
 
     private func open() throws {
         let fresh = try Socket(context, .router)
+        // A test may ask more at once than an assembler would let lie.
+        try fresh.set(.sendHighWaterMark, 0)
         try bind(fresh)
         endpoint = try fresh.boundEndpoint
         thread.watch(fresh)
@@ -67,9 +70,8 @@ actor Counter {
     }
 
     private func take(_ message: ProducerMessage, from peer: [UInt8]) {
-        let earlierCount = received.filter(\.isOfInterest).count
         received.append(message)
-        switch message.isOfInterest ? reply(message, earlierCount) : courtesy(to: message) {
+        switch courtesy(to: message) ?? nextReply(to: message) {
         case .silence: break
         case .frames(let frames): _ = socket?.send([peer] + frames)
         case .restart:
@@ -84,18 +86,18 @@ actor Counter {
         }
     }
 
-    private func courtesy(to message: ProducerMessage) -> Reply {
-        guard case .hello = message.body else { return .answer(.pong(.with { $0.program = "counter" })) }
-        return .answer(.welcome(.with { $0.version = 1 }))
-    }
-}
-
-extension ProducerMessage {
-    fileprivate var isOfInterest: Bool {
-        switch body {
-        case .hello, .ping: false
-        default: true
+    /// What every assembler says.
+    private func courtesy(to message: ProducerMessage) -> Reply? {
+        switch message.body {
+        case .hello: .answer(.welcome(.with { $0.version = 1 }))
+        case .ping: .answer(.pong(.with { $0.program = "counter" }))
+        default: nil
         }
+    }
+
+    private func nextReply(to message: ProducerMessage) -> Reply {
+        defer { replyCount += 1 }
+        return reply(message, replyCount)
     }
 }
 

@@ -28,7 +28,7 @@ actor ClientShell {
     /// The core believes that there is a connection.
     private var isLinkUp = false
     /// What the link could not take yet: it goes first.
-    private var outbox: Deque<[[UInt8]]> = []
+    private(set) var outbox: Deque<[[UInt8]]> = []
     private var callCount: UInt64 = 0
     private var waiting: [CallID: CheckedContinuation<Result<Answer, CallError>, any Error>] = [:]
 
