@@ -10,7 +10,7 @@ struct InputLinesTests {
     init() throws { scratch = try Scratch() }
 
     @Test(
-        "every line is an item, empty ones too; the last may lack its end; a carriage return belongs to its line",
+        "every line is an item, empty ones too; the last may lack its end; a carriage return is kept",
         arguments: [
             ("", []), ("a", ["a"]), ("a\n", ["a"]), ("a\nb", ["a", "b"]), ("\n", [""]),
             ("a\n\nb\n", ["a", "", "b"]),

@@ -56,11 +56,11 @@ struct OrderFileTests {
     @Test("JSON is read as YAML is")
     func json() throws {
         let text =
-            #"{"failure": "fail-fast", "deadline": "none", "items": [{"station": "echo", "payload": [1, "a"]}]}"#
+            #"{"failure": "fail-fast", "deadline": "none", "items": [{"station": "echo", "payload": [1]}]}"#
         let order = try OrderFile.read(try scratch.file(text))
         #expect(order.failure == .failFast)
         #expect(order.deadline == .none)
-        #expect(order.items[0].payload == .json(#"[1,"a"]"#))
+        #expect(order.items[0].payload == .json("[1]"))
     }
 
     @Test("each reading is an order of its own")

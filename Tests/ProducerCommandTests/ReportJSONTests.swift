@@ -35,8 +35,8 @@ struct ReportJSONTests {
             + #""accepted_at": "2025-11-22T22:27:42.007Z", "finished_at": "2025-11-22T22:27:45.009Z", "#
             + #""counts": {"total": 1, "done": 1, "failed": 0, "cancelled": 0, "expired": 0, "poisoned": 0, "#
             + #""waiting": 0, "leased": 0}, "#
-            + #""items": [{"index": 0, "name": "burger", "station": "grill", "status": "done", "attempts": 1, "#
-            + #""worker": "worker-1", "result": "served", "error": null, "#
+            + #""items": [{"index": 0, "name": "burger", "station": "grill", "status": "done", "#
+            + #""attempts": 1, "worker": "worker-1", "result": "served", "error": null, "#
             + #""started_at": "2025-11-22T22:27:42.008Z", "finished_at": "2025-11-22T22:27:45.008Z"}]}"#
         #expect(report.json.text == expected)
     }

@@ -2,10 +2,16 @@ import Foundation
 import Glibc
 import TrayProducer
 
-/// The reader of standard output closed it: nobody wants more.
-struct ReaderGone: Error {}
+/// Data could not be written.
+enum OutputError: Error {
+    /// The reader closed standard output: nobody wants more.
+    case readerGone
+    /// Standard output is a file that cannot take it: the system's reason.
+    case failed(reason: String)
+}
 
-/// Standard output for data and standard error for talk, with a picture at the terminal's foot that is drawn in place.
+/// Standard output for data and standard error for talk, with a picture at the terminal's foot that is drawn
+/// in place.
 actor Console {
     private let output = Stream(descriptor: STDOUT_FILENO)
     private let talk = Stream(descriptor: STDERR_FILENO)
@@ -18,17 +24,24 @@ actor Console {
     nonisolated var talkSize: (width: Int, height: Int) { talk.size }
     nonisolated var talkStyle: TextStyle { talk.style }
 
+    /// Whether a report for people ends up on the terminal, too.
+    nonisolated var showsReports: Bool { output.isTerminal }
+
     /// Whether pictures can be drawn: not where the data that streams out would run through them.
     nonisolated func canDraw(besideStream: Bool) -> Bool {
         talk.isTerminal && !(besideStream && output.isTerminal)
     }
 
     /// Writes data, all of it.
-    func write(_ data: Data) throws(ReaderGone) {
-        guard output.write(data) else { throw ReaderGone() }
+    func write(_ data: Data) throws(OutputError) {
+        switch output.write(data) {
+        case nil: return
+        case EPIPE?, EBADF?: throw .readerGone
+        case let code?: throw .failed(reason: String(cString: strerror(code)))
+        }
     }
 
-    func write(line: String) throws(ReaderGone) { try write(Data("\(line)\n".utf8)) }
+    func write(line: String) throws(OutputError) { try write(Data("\(line)\n".utf8)) }
 
     /// Says something that stays. Nobody listening is no reason to stop.
     func say(_ line: String) { _ = talk.write(Data(picture.print(line).utf8)) }
@@ -64,8 +77,9 @@ private struct Stream: Sendable {
         return (Int(size.ws_col), Int(size.ws_row))
     }
 
-    /// Writes all of `data`, and waits where the reader is slow; false where there is no reader any more.
-    func write(_ data: Data) -> Bool {
+    /// Writes all of `data`, and waits where the reader is slow.
+    /// - Returns: The error's number where not all could be written.
+    func write(_ data: Data) -> Int32? {
         data.withUnsafeBytes { bytes in
             var rest = bytes[...]
             while !rest.isEmpty {
@@ -77,10 +91,10 @@ private struct Stream: Sendable {
                 case (_, EAGAIN):
                     var waiting = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
                     poll(&waiting, 1, -1)
-                default: return false
+                case (_, let code): return code
                 }
             }
-            return true
+            return nil
         }
     }
 }

@@ -38,11 +38,11 @@ struct WatchCommand: AsyncParsableCommand {
             let waiting = Waiting(
                 producer: producer, console: console,
                 landings: follow ? .followed(on: console, asJSON: json) : .told(on: console),
-                limit: waitLimit)
+                limit: waitLimit, pictureStays: json || follow || !console.showsReports)
             let order = try await WatchedOrder(id, from: producer)
-            let summaries = try await waiting.waitForEnd(of: [order])
-            if !follow { try await console.write([try await producer.report(of: id)], asJSON: json) }
-            try Ending.check(summaries)
+            let reports = try await waiting.waitForEnd(of: [order])
+            if !follow { try await console.write(reports, asJSON: json) }
+            try Ending.check(reports)
         }
     }
 }
@@ -70,7 +70,7 @@ struct StatusCommand: AsyncParsableCommand {
         try await session.withProducer { producer in
             let report = try await producer.report(of: id)
             try await session.console.write([report], asJSON: json)
-            try Ending.check([report.summary])
+            try Ending.check([report])
         }
     }
 }
@@ -80,7 +80,8 @@ struct ResultsCommand: AsyncParsableCommand {
         commandName: "results",
         abstract: "Prints the results of an order, in the order of its items.",
         discussion: """
-            Results are printed as the handlers wrote them; items that ended badly are named on standard error.
+            Results are printed as the handlers wrote them; items that ended badly are named on standard \
+            error.
 
             EXAMPLES
               producer results 01KA2B3C4D5E6F7G8H9JKMNPQR > results.txt
@@ -104,7 +105,7 @@ struct ResultsCommand: AsyncParsableCommand {
             } else {
                 try await write(report, on: session.console)
             }
-            try Ending.check([report.summary])
+            try Ending.check([report])
         }
     }
 
@@ -122,8 +123,8 @@ struct CancelCommand: AsyncParsableCommand {
         commandName: "cancel",
         abstract: "Cancels an order.",
         discussion: """
-            Waiting items never start, running handlers are told to stop. An order that had ended stays as it was. \
-            Prints the order's state.
+            Waiting items never start, running handlers are told to stop. An order that had ended stays as \
+            it was. Prints the order's state.
 
             EXAMPLES
               producer cancel 01KA2B3C4D5E6F7G8H9JKMNPQR

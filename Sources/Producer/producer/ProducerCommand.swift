@@ -15,8 +15,8 @@ struct ProducerCommand: AsyncParsableCommand {
         commandName: "producer",
         abstract: "Submits orders of several items to an assembler, and brings their trays back.",
         discussion: """
-            Data goes to standard output, talk to standard error. An order that was accepted goes on, whatever \
-            becomes of this program: 'producer watch ID' picks it up.
+            Data goes to standard output, talk to standard error. An order that was accepted goes on, \
+            whatever becomes of this program: 'producer watch ID' picks it up.
 
             EXAMPLES
               producer order lunch-set --wait
@@ -61,7 +61,7 @@ struct ProducerCommand: AsyncParsableCommand {
         do {
             try await command.run()
             return nil
-        } catch is ReaderGone {
+        } catch OutputError.readerGone {
             return .interrupted
         } catch let ending as Ending {
             return ending.status
@@ -79,6 +79,7 @@ struct ProducerCommand: AsyncParsableCommand {
         case let failure as Failure: failure
         case let error as DocumentError: Failure(.invalidInput, error.description)
         case let error as ProducerError: Failure(error)
+        case OutputError.failed(let reason): Failure(.store, "standard output cannot be written: \(reason)")
         default: Failure(.bug, "this is a bug of producer, please report it: \(error)")
         }
     }

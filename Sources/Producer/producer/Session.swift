@@ -77,9 +77,7 @@ struct Session {
 
     /// Connects, and closes the connection whatever `body` does.
     func withProducer(_ body: (Producer) async throws -> Void) async throws {
-        let producer = try Producer(
-            endpoint: try settings.value(Session.endpoint), program: ProducerCommand.program,
-            timeout: try settings.value(Session.timeout), logger: Logger(label: "producer"))
+        let producer = try connect()
         do {
             try await body(producer)
         } catch {
@@ -87,5 +85,15 @@ struct Session {
             throw error
         }
         await producer.close()
+    }
+
+    private func connect() throws -> Producer {
+        do {
+            return try Producer(
+                endpoint: try settings.value(Session.endpoint), program: ProducerCommand.program,
+                timeout: try settings.value(Session.timeout), logger: Logger(label: "producer"))
+        } catch ProducerError.connection(_, let reason) {
+            throw settings.failure(at: Session.endpoint.key, reason)
+        }
     }
 }

@@ -111,7 +111,7 @@ struct PingCommand: AsyncParsableCommand {
 
 extension Console {
     /// A table for people, or a JSON array for programs.
-    func write(_ table: TextTable, orJSON values: [JSONValue]?) throws(ReaderGone) {
+    func write(_ table: TextTable, orJSON values: [JSONValue]?) throws(OutputError) {
         if let values { return try write(line: JSONValue.array(values).text) }
         for line in table.lines { try write(line: Printable.cut(line, to: reportWidth)) }
     }

@@ -16,7 +16,7 @@ struct SubmissionOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "An idempotency key: a second submission with it finds the order of the first.", valueName: "key"),
+            "An idempotency key: a second submission with it finds the first one's order.", valueName: "key"),
         transform: Arguments.key)
     var key: String?
 
@@ -56,6 +56,9 @@ struct SubmissionOptions: ParsableArguments {
 
 /// Submits orders and, where that is asked for, waits for their ends.
 struct Submission {
+    /// Submissions under way at once: enough for the assembler to write many in one commit.
+    private static let inFlightMax = 64
+
     let session: Session
     let options: SubmissionOptions
 
@@ -65,64 +68,73 @@ struct Submission {
             let landings =
                 options.follow
                 ? Landings.followed(on: session.console, asJSON: options.json) : .told(on: session.console)
-            let summaries = try await wait(for: orders, landings, producer)
-            if !options.follow { try await printReports(of: summaries, producer) }
-            try Ending.check(summaries)
+            let reports = try await wait(for: orders, landings, producer)
+            if !options.follow { try await session.console.write(reports, asJSON: options.json) }
+            try Ending.check(reports)
         }
     }
 
     /// Submits the orders and waits for their ends.
-    func wait(for orders: [NewOrder], _ landings: Landings, _ producer: Producer) async throws
-        -> [OrderSummary]
+    func wait(for orders: [NewOrder], _ landings: Landings, _ producer: Producer) async throws -> [TrayReport]
     {
         let console = session.console
-        let watched = try await submit(orders, to: producer) { order, receipt in
-            guard !console.canDraw(besideStream: landings.streams) else { return }
-            await console.say("\(receipt.idText) accepted\(order.name.isEmpty ? "" : ": \(order.name)")")
+        let receipts = try await submit(orders, to: producer)
+        let watched = zip(orders, receipts).map { WatchedOrder($0, id: OrderID($1.order) ?? $0.id) }
+        if !console.canDraw(besideStream: landings.streams) {
+            for (order, receipt) in zip(orders, receipts) {
+                await console.say("\(receipt.idText) accepted\(order.name.isEmpty ? "" : ": \(order.name)")")
+            }
         }
         let waiting = Waiting(
-            producer: producer, console: console, landings: landings, limit: options.waitLimit)
-        return try await waiting.waitForEnd(of: watched.map { WatchedOrder($0.order, id: $0.id) })
-    }
-
-    func printReports(of summaries: [OrderSummary], _ producer: Producer) async throws {
-        var reports: [TrayReport] = []
-        for summary in summaries {
-            guard let id = OrderID(summary.order) else { continue }
-            reports.append(try await producer.report(of: id))
-        }
-        try await session.console.write(reports, asJSON: options.json)
+            producer: producer, console: console, landings: landings, limit: options.waitLimit,
+            pictureStays: options.json || !console.showsReports)
+        return try await waiting.waitForEnd(of: watched)
     }
 
     private func printReceipts(of orders: [NewOrder], _ producer: Producer) async throws {
-        var receipts: [Receipt] = []
-        _ = try await submit(orders, to: producer) { _, receipt in
-            if !options.json { try await session.console.write(line: receipt.idText) }
-            receipts.append(receipt)
+        let receipts = try await submit(orders, to: producer)
+        guard options.json else {
+            for receipt in receipts { try await session.console.write(line: receipt.idText) }
+            return
         }
-        guard options.json else { return }
         let values = receipts.map(\.json)
         try await session.console.write(line: (values.count == 1 ? values[0] : .array(values)).text)
     }
 
-    /// Submits one after the other. Where one is not accepted, those before it go on, and are named.
-    private func submit(
-        _ orders: [NewOrder], to producer: Producer, accepted: (NewOrder, Receipt) async throws -> Void
-    ) async throws -> [(order: NewOrder, id: OrderID)] {
-        var submitted: [(order: NewOrder, id: OrderID)] = []
-        for order in orders {
-            do {
-                let receipt = try await producer.submit(order)
-                submitted.append((order, OrderID(receipt.order) ?? order.id))
-                try await accepted(order, receipt)
-            } catch let error as ProducerError {
-                guard !submitted.isEmpty else { throw error }
-                let failure = Failure(error)
-                let ids = submitted.map(\.id.description).joined(separator: ", ")
-                throw Failure(failure.status, "\(failure.message); accepted before: \(ids)")
+    /// Submits the orders, several at once. Where one is not accepted no more are begun; those that were
+    /// accepted go on, and are named.
+    private func submit(_ orders: [NewOrder], to producer: Producer) async throws -> [Receipt] {
+        var receipts: [Int: Receipt] = [:]
+        var firstError: (any Error)?
+        await withTaskGroup(of: (Int, Result<Receipt, any Error>).self) { group in
+            for position in orders.indices.prefix(Submission.inFlightMax) {
+                group.addTask { (position, await Submission.submit(orders[position], to: producer)) }
+            }
+            var next = Submission.inFlightMax
+            for await (position, result) in group {
+                switch result {
+                case .success(let receipt): receipts[position] = receipt
+                case .failure(let error): firstError = firstError ?? error
+                }
+                guard firstError == nil, orders.indices.contains(next) else { continue }
+                group.addTask { [next] in (next, await Submission.submit(orders[next], to: producer)) }
+                next += 1
             }
         }
-        return submitted
+        let accepted = orders.indices.compactMap { receipts[$0] }
+        guard let firstError else { return accepted }
+        guard let error = firstError as? ProducerError, !accepted.isEmpty else { throw firstError }
+        let failure = Failure(error)
+        let ids = accepted.map(\.idText).joined(separator: ", ")
+        throw Failure(failure.status, "\(failure.message); accepted nevertheless: \(ids)")
+    }
+
+    private static func submit(_ order: NewOrder, to producer: Producer) async -> Result<Receipt, any Error> {
+        do {
+            return .success(try await producer.submit(order))
+        } catch {
+            return .failure(error)
+        }
     }
 }
 
@@ -131,8 +143,9 @@ struct Ending: Error {
     let status = ExitStatus.endedBadly
 
     /// - Throws: `Ending` where an order ended otherwise than complete.
-    static func check(_ summaries: [OrderSummary]) throws(Ending) {
-        guard summaries.contains(where: { $0.status.hasEnded && $0.status != .complete }) else { return }
+    static func check(_ reports: [TrayReport]) throws(Ending) {
+        let statuses = reports.map(\.summary.status)
+        guard statuses.contains(where: { $0.hasEnded && $0 != .complete }) else { return }
         throw Ending()
     }
 }

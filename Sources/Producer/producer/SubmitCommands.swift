@@ -87,8 +87,9 @@ struct MapCommand: AsyncParsableCommand {
         commandName: "map",
         abstract: "Runs one item for each line of input, and prints results as they land.",
         discussion: """
-            Every line is an item, empty ones too; its bytes without the line's end are the payload. Results go to \
-            standard output as the handler wrote them, failures to standard error with the number of their line.
+            Every line is an item, empty ones too; its bytes without the line's end are the payload. Results \
+            go to standard output as the handler wrote them, failures to standard error with the number of \
+            their line.
 
             EXAMPLES
               find /usr/share/doc -type f | producer map --station digest
@@ -128,9 +129,9 @@ struct MapCommand: AsyncParsableCommand {
     private func run(_ order: NewOrder, _ session: Session) async throws {
         let submission = Submission(session: session, options: submission)
         try await session.withProducer { producer in
-            let summaries = try await submission.wait(for: [order], landings(on: session.console), producer)
-            if printsReport { try await submission.printReports(of: summaries, producer) }
-            try Ending.check(summaries)
+            let reports = try await submission.wait(for: [order], landings(on: session.console), producer)
+            if printsReport { try await session.console.write(reports, asJSON: true) }
+            try Ending.check(reports)
         }
     }
 

@@ -39,15 +39,32 @@ struct Waiting: Sendable {
     let landings: Landings
     /// `nil`: for as long as it takes.
     let limit: Duration?
+    /// The last picture is left on the terminal, where no report follows that says the same.
+    let pictureStays: Bool
 
-    /// - Returns: The orders as they ended.
+    /// - Returns: The orders as they ended; without their items where outcomes were streamed, and nobody
+    ///   needs them.
     /// - Throws: `Failure` with `gaveUpWaiting` or `interrupted`; the orders go on then.
-    func waitForEnd(of orders: [WatchedOrder]) async throws -> [OrderSummary] {
-        let signals = await Signals.sequence()
+    func waitForEnd(of orders: [WatchedOrder]) async throws -> [TrayReport] {
         let trays = LiveTrays(console: console, orders: orders)
-        let isDrawn = console.canDraw(besideStream: landings.streams)
+        do {
+            let reports = try await race(orders, trays: trays)
+            if isDrawn { await trays.finish(stays: pictureStays) }
+            return reports
+        } catch {
+            if isDrawn { await trays.finish(stays: true) }
+            throw error
+        }
+    }
+
+    private var isDrawn: Bool { console.canDraw(besideStream: landings.streams) }
+
+    /// Whatever comes first: the ends of all orders, a signal, the limit.
+    private func race(_ orders: [WatchedOrder], trays: LiveTrays) async throws -> [TrayReport] {
+        let signals = await Signals.sequence()
         let goesOn = Waiting.goesOn(orders)
-        return try await withThrowingTaskGroup(of: [OrderSummary]?.self) { group in
+        return try await withThrowingTaskGroup(of: [TrayReport]?.self) { group in
+            defer { group.cancelAll() }
             group.addTask { try await ends(of: orders, trays: trays) }
             group.addTask {
                 for await _ in signals { throw Failure(.interrupted, goesOn) }
@@ -59,43 +76,43 @@ struct Waiting: Sendable {
                     throw Failure(.gaveUpWaiting, "no end within \(DurationText.format(limit)); \(goesOn)")
                 }
             }
-            if isDrawn { group.addTask { await trays.keepDrawing(with: producer) } }
-            defer { group.cancelAll() }
-            do {
-                while let ended = try await group.next() {
-                    guard let ended else { continue }
-                    await trays.finish(isDrawn: isDrawn)
-                    return ended
+            if isDrawn {
+                group.addTask {
+                    await trays.keepDrawing(with: producer)
+                    return nil
                 }
-            } catch {
-                await trays.finish(isDrawn: isDrawn)
-                throw error
+            }
+            while let ended = try await group.next() {
+                if let ended { return ended }
             }
             preconditionFailure("the task that waits for the ends returns them")
         }
     }
 
-    private func ends(of orders: [WatchedOrder], trays: LiveTrays) async throws -> [OrderSummary] {
-        try await withThrowingTaskGroup(of: (Int, OrderSummary).self) { group in
+    private func ends(of orders: [WatchedOrder], trays: LiveTrays) async throws -> [TrayReport] {
+        try await withThrowingTaskGroup(of: (Int, TrayReport).self) { group in
             for (position, order) in orders.enumerated() {
                 group.addTask { (position, try await end(of: order, trays: trays)) }
             }
-            var ends: [Int: OrderSummary] = [:]
-            for try await (position, summary) in group { ends[position] = summary }
+            var ends: [Int: TrayReport] = [:]
+            for try await (position, report) in group { ends[position] = report }
             return orders.indices.compactMap { ends[$0] }
         }
     }
 
-    private func end(of order: WatchedOrder, trays: LiveTrays) async throws -> OrderSummary {
-        var summary = OrderSummary()
+    private func end(of order: WatchedOrder, trays: LiveTrays) async throws -> TrayReport {
+        var report = TrayReport(summary: OrderSummary(), items: landings.streams ? [] : order.items)
         for try await batch in producer.outcomes(of: order.id) {
-            summary = batch.summary
+            report.summary = batch.summary
             let landed = batch.outcomes.map { Landing($0, of: order) }
-            await trays.update(order.id, summary, landed: landed)
+            for item in landed.map(\.item) where report.items.indices.contains(item.index) {
+                report.items[item.index] = item
+            }
+            await trays.update(order.id, batch.summary, landed: landed)
             if !landed.isEmpty { try await landings.landed(order.id, landed) }
         }
-        try await landings.ended(summary)
-        return summary
+        try await landings.ended(report.summary)
+        return report
     }
 
     private static func goesOn(_ orders: [WatchedOrder]) -> String {

@@ -1,8 +1,8 @@
 import Service
 import Wire
 
-/// A failure rule as it is written: `isolate`, `fail-fast`, `{tolerate: 3}`, `{tolerate: 5%}`, or either of the
-/// last two as a string, `"tolerate: 3"`.
+/// A failure rule as it is written: `isolate`, `fail-fast`, `{tolerate: 3}`, `{tolerate: 5%}`, or either of
+/// the last two as a string, `"tolerate: 3"`.
 enum FailureRuleText {
     private static let requirement = "write isolate, fail-fast, {tolerate: 3} or {tolerate: 5%}"
 

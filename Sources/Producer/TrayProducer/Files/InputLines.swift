@@ -4,7 +4,8 @@ import Wire
 
 /// The lines of a file or of standard input, as bytes: one item each.
 ///
-/// A line ends with "\n", which is not part of it; a "\r" before is. Empty lines count. The last line may lack its end.
+/// A line ends with "\n", which is not part of it; a "\r" before is. Empty lines count. The last line may
+/// lack its end.
 package struct InputLines {
     private let name: String
     private var lines: [Data] = []
@@ -15,8 +16,8 @@ package struct InputLines {
 
     /// Reads `file` (`-`: standard input) to its end.
     ///
-    /// - Throws: `DocumentError`, which names the line, where one is longer than a payload may be, or there are more
-    ///   than an order may have items; else where the file cannot be read.
+    /// - Throws: `DocumentError`, which names the line, where one is longer than a payload may be, or there
+    ///   are more than an order may have items; else where the file cannot be read.
     package static func read(_ file: String) throws(DocumentError) -> [Data] {
         let isStandardInput = file == FileBytes.standardInput
         var lines = InputLines(named: isStandardInput ? "stdin" : file)

@@ -7,8 +7,8 @@ public enum OrderFile {
     /// Reads the order in `file` (`-`: standard input). Each reading draws an id of its own.
     ///
     /// - Parameter menu: Its stations say what holds for items that leave their timeout or attempts open.
-    /// - Throws: `DocumentError`, which names line and field, for whatever the file says wrongly, and for a payload
-    ///   file that cannot be read or is too large.
+    /// - Throws: `DocumentError`, which names line and field, for whatever the file says wrongly, and for a
+    ///   payload file that cannot be read or is too large.
     public static func read(_ file: String, menu: Menu? = nil) throws(DocumentError) -> NewOrder {
         let order = try OrderReader(besides: file).order(from: try Document.read(file: file).root)
         return menu?.completing(order) ?? order

@@ -1,7 +1,7 @@
 /// Lines at the foot of a terminal that are drawn over and over in one place, while other lines pass above.
 ///
-/// Pure: every call returns what is to be written. The terminal must be wide enough for each line: a line that
-/// wraps would take two rows, and the next drawing would begin one row too low.
+/// Pure: every call returns what is to be written. The terminal must be wide enough for each line: a line
+/// that wraps would take two rows, and the next drawing would begin one row too low.
 package struct LivePicture {
     private var lines: [String] = []
 

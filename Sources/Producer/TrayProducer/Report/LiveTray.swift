@@ -1,7 +1,7 @@
 import Wire
 
-/// An order as a terminal shows it while it runs: a row for each item, filling in place, or one line of progress
-/// where there are too many.
+/// An order as a terminal shows it while it runs: a row for each item, filling in place, or one line of
+/// progress where there are too many.
 package struct LiveTray {
     /// Orders of more items get one line of progress.
     package static let rowCountMax = 40
@@ -44,7 +44,7 @@ package struct LiveTray {
 
     /// - Parameter width: Of the terminal, in columns; no line is longer.
     package func lines(now: WallTime, width: Int, style: TextStyle) -> [String] {
-        let head = showsItems ? summary.line : "\(bar) \(summary.line)\(rate)"
+        let head = showsItems ? summary.line : "\(bar) \(summary.tally)\(rate): \(summary.title)"
         return [style.bold(Printable.cut(head, to: width))] + rows(now: now, width: width, style: style)
     }
 

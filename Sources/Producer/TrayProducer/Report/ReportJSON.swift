@@ -1,7 +1,8 @@
 import Foundation
 import Wire
 
-// What `--json` prints. docs/cli.md lists these keys; scripts depend on their names, their order and their types.
+// What `--json` prints. docs/cli.md lists these keys; scripts depend on their names, their order and their
+// types.
 
 extension Receipt {
     package var json: JSONValue { .object([("order", .orderID(order)), ("status", .string(status.text))]) }
@@ -84,7 +85,8 @@ extension ItemError {
 }
 
 extension Content {
-    /// JSON where the handler says so and it is, else text where it is UTF-8, else base 64 under a key of its own.
+    /// JSON where the handler says so and it is, else text where it is UTF-8, else base 64 under a key of its
+    /// own.
     fileprivate var resultMember: (key: String, value: JSONValue) {
         if kind == .json, let json = JSONValue(compacting: data) { return ("result", json) }
         if let text = String(validating: data, as: UTF8.self) { return ("result", .string(text)) }

@@ -27,10 +27,12 @@ extension TrayReport {
 extension OrderSummary {
     /// The order on one line: `lunch-set 01K… complete after 3.002 s: 3 of 3 done`.
     package var line: String {
-        let title = name.isEmpty ? idText : "\(Printable.line(name)) \(idText)"
         let span = Figures.span(milliseconds: elapsedUs / 1_000)
         return "\(title) \(status.text) \(status.hasEnded ? "after" : "for") \(span): \(tally)"
     }
+
+    /// The name, where there is one, and the id.
+    package var title: String { name.isEmpty ? idText : "\(Printable.line(name)) \(idText)" }
 
     /// `2 of 3 done, 1 failed`.
     package var tally: String {
@@ -47,7 +49,8 @@ extension ReportItem {
     /// The item's name, or its index where it has none.
     package var label: String { name.isEmpty ? "#\(index)" : name }
 
-    /// From the last attempt's lease to the end, in milliseconds; `nil` where it never began or has not ended.
+    /// From the last attempt's lease to the end, in milliseconds; `nil` where it never began or has not
+    /// ended.
     package var took: UInt64? {
         guard let startedAt, let finishedAt else { return nil }
         return UInt64(clamping: finishedAt.milliseconds - startedAt.milliseconds)
