@@ -29,7 +29,7 @@ struct ProducerTests {
     }
 
     @Test(
-        "an order of many pages survives a restart of the assembler half-way, without a gap or a repeat too many"
+        "an order of many pages survives a restart of the assembler half-way, without a gap or a repeat"
     )
     func paged() async throws {
         let counter = try await Counter { message, earlierCount in

@@ -100,7 +100,7 @@ extension NewItem {
         guard Label.isValid(station) else {
             throw FieldError(
                 "station",
-                "'\(station)' is no station; a name has 1 to \(Limits.labelBytesMax) letters, digits, '.', '_' and '-'"
+                "'\(station)' is no station; write 1 to \(Limits.labelBytesMax) letters, digits, '.', '_', '-'"
             )
         }
         item.station = station
