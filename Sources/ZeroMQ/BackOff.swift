@@ -1,5 +1,5 @@
-/// Pauses between attempts: 20 ms, doubling to 1 s, each shortened at random by up to half, so that the clients of
-/// a server that comes back do not all come at once.
+/// Pauses between attempts: 20 ms, doubling to 1 s, each shortened at random by up to half, so that the
+/// clients of a server that comes back do not all come at once.
 struct BackOff {
     private static let first = Duration.milliseconds(20)
     private static let longest = Duration.seconds(1)

@@ -33,9 +33,10 @@ public struct ZeroMQError: Error, CustomStringConvertible, Sendable {
 
 /// libzmq's I/O threads and what the sockets of a process share.
 ///
-/// Any thread may use it. Each socket keeps its context, so a context ends after its last socket was closed. Its end
-/// waits for the pending messages of closed sockets, each at most for its socket's linger (0 unless set; never
-/// without limit), so a shutdown is bounded (FM-55). A process that leaves with a context alive sends none of them.
+/// Any thread may use it. Each socket keeps its context, so a context ends after its last socket was closed.
+/// Its end waits for the pending messages of closed sockets, each at most for its socket's linger (0 unless
+/// set; never without limit), so a shutdown is bounded (FM-55). A process that leaves with a context alive
+/// sends none of them.
 public final class Context: Sendable {
     // Safe because libzmq's contexts may be used from any thread.
     nonisolated(unsafe) let pointer: UnsafeMutableRawPointer

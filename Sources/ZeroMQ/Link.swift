@@ -4,12 +4,13 @@
 ///        ▲                           │
 ///        └───────── refused ─────────┘
 ///
-/// Each connection is a dealer socket of its own, so nothing queued for a lost connection goes out on the next (FM-56).
-/// Attempts follow each other after 20 ms, doubling to 1 s, until one opens. A refusal, a host name that is not known
-/// (yet), an endpoint that cannot be parsed and a lack of descriptors are failed attempts alike: check endpoints that
-/// people write with `Endpoint.problem(of:)` first.
+/// Each connection is a dealer socket of its own, so nothing queued for a lost connection goes out on the
+/// next (FM-56). Attempts follow each other after 20 ms, doubling to 1 s, until one opens. A refusal, a host
+/// name that is not known (yet), an endpoint that cannot be parsed and a lack of descriptors are failed
+/// attempts alike: check endpoints that people write with `Endpoint.problem(of:)` first.
 ///
-/// Lives on its polling thread. Each round: `next` until nil, and a round again at `nextDeadline` at the latest.
+/// Lives on its polling thread. Each round: `next` until nil, and a round again at `nextDeadline` at the
+/// latest.
 public struct Link: ~Copyable {
     public enum Event: Equatable, Sendable {
         /// The handshake is done: sends are accepted from now on.
@@ -22,8 +23,8 @@ public struct Link: ~Copyable {
     private enum Phase {
         /// nil: since the beginning. Can go to `connecting`.
         case waiting(until: ContinuousClock.Instant?)
-        /// `giveUpAt` is set once libzmq has begun to connect: looking up a host name takes what it takes. Can go to
-        /// `open`, or back to `waiting`.
+        /// `giveUpAt` is set once libzmq has begun to connect: looking up a host name takes what it takes.
+        /// Can go to `open`, or back to `waiting`.
         case connecting(giveUpAt: ContinuousClock.Instant?)
         /// Can go to `ending`, or by `reset` to `waiting`.
         case open
@@ -43,7 +44,8 @@ public struct Link: ~Copyable {
     private static let handshakeMax = Duration.seconds(2)
     private static let lingerMillisecondsMax = 200
 
-    private let context: Context
+    /// Given up by `close`.
+    private var context: Context?
     private let endpoint: String
     private let thread: PollingThread
     private let maxMessageBytes: Int
@@ -119,7 +121,10 @@ public struct Link: ~Copyable {
         }
     }
 
-    /// Ends the link for good. What is pending goes out within 200 ms, which the end of the context waits for.
+    /// Ends the link for good, and gives up its context.
+    ///
+    /// What is pending goes out within 200 ms. A link that holds the last reference to its context waits for that
+    /// here, so that the process may leave right afterwards; else the end of the context waits for it.
     public mutating func close() {
         switch connection {
         // An error here costs the linger only.
@@ -127,6 +132,7 @@ public struct Link: ~Copyable {
         case .none: break
         }
         connection = nil
+        context = nil
         phase = .closed
     }
 
@@ -150,10 +156,12 @@ public struct Link: ~Copyable {
     }
 
     private func makeConnection() throws(ZeroMQError) -> Connection {
+        guard let context else { preconditionFailure("a closed link connects") }
         let socket = try Socket(context, .dealer)
         try socket.set(.maxMessageBytes, maxMessageBytes)
         try socket.set(.ipv6, usesIPv6 ? 1 : 0)
-        // Never. Off altogether (-1), libzmq says nothing of a failed lookup and drops what a lost connection brought.
+        // Never. Off altogether (-1), libzmq says nothing of a failed lookup and drops what a lost connection
+        // brought.
         try socket.set(.reconnectInterval, Int(Int32.max))
         let monitor = try socket.monitor()
         thread.watch(socket)

@@ -2,9 +2,11 @@ import CZeroMQ
 import Glibc
 import Synchronization
 
-/// What a polling thread does. It outlives the `PollingThread`, whose end is how it learns that it should stop.
+/// What a polling thread does. It outlives the `PollingThread`, whose end is how it learns that it should
+/// stop.
 ///
-/// Safe because what is not in the mailbox is touched on the loop's own thread only, which every entry checks.
+/// Safe because what is not in the mailbox is touched on the loop's own thread only, which every entry
+/// checks.
 final class PollingLoop: @unchecked Sendable {
     /// What other threads leave for this one.
     private struct Mailbox {
@@ -153,19 +155,25 @@ final class PollingLoop: @unchecked Sendable {
                 unwatch(handle)
                 handle.close()
             }
-            if let executor = mail.executor {
-                for job in mail.jobs { job.runSynchronously(on: executor.asUnownedSerialExecutor()) }
-            }
+            if let executor = mail.executor { run(mail.jobs, on: executor) }
             deadline = round?()
         } while !isStopping
         end()
+    }
+
+    /// The last job may give up all other references to its executor.
+    private func run(_ jobs: [UnownedJob], on executor: PollingThread) {
+        withExtendedLifetime(executor) {
+            for job in jobs { job.runSynchronously(on: executor.asUnownedSerialExecutor()) }
+        }
     }
 
     private var isStopping: Bool { mailbox.withLock { $0.isStopping } }
 
     /// Sleeps until there is something to do.
     ///
-    /// The deadline is a timer among the polled descriptors, because poll's own time-out counts whole milliseconds.
+    /// The deadline is a timer among the polled descriptors, because poll's own time-out counts whole
+    /// milliseconds.
     private func wait(until deadline: ContinuousClock.Instant?) {
         setAlarm(deadline)
         let count = Int32(pollItems.count)
@@ -175,7 +183,8 @@ final class PollingLoop: @unchecked Sendable {
             code >= 0 || zmq_errno() == EINTR, "zmq_poll: \(String(cString: zmq_strerror(zmq_errno())))")
     }
 
-    /// The timer stays readable once it has fired, until it is set anew: a deadline that has passed is not slept on.
+    /// The timer stays readable once it has fired, until it is set anew: a deadline that has passed is not
+    /// slept on.
     private func setAlarm(_ deadline: ContinuousClock.Instant?) {
         guard deadline != alarm else { return }
         alarm = deadline

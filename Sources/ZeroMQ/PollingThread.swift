@@ -2,9 +2,10 @@ import Glibc
 
 /// A thread of its own that waits on sockets and runs an actor's jobs: the executor of a shell.
 ///
-/// The shell is an actor whose `unownedExecutor` is this thread, so its methods and the sockets that it holds live on
-/// one thread, without locks. Each wake-up (a watched socket, a job, `wake()`, the deadline) runs the jobs that are
-/// queued, and then one round. The thread ends when the last reference to this object is gone, wherever that is.
+/// The shell is an actor whose `unownedExecutor` is this thread, so its methods and the sockets that it holds
+/// live on one thread, without locks. Each wake-up (a watched socket, a job, `wake()`, the deadline) runs the
+/// jobs that are queued, and then one round. The thread ends when the last reference to this object is gone,
+/// wherever that is.
 public final class PollingThread: SerialExecutor {
     private let loop: PollingLoop
 
@@ -38,10 +39,12 @@ public final class PollingThread: SerialExecutor {
         loop.unwatch(monitor.socket.handle)
     }
 
-    /// Calls `body` on this thread, at once and after every wake-up, until another takes its place. On this thread only.
+    /// Calls `body` on this thread, at once and after every wake-up, until another takes its place. On this
+    /// thread only.
     ///
-    /// Input that a round leaves unread wakes the thread again at once. A body that holds the shell strongly keeps both
-    /// alive for ever: capture it weakly (an unowned reference traps in a round that meets the shell's end).
+    /// Input that a round leaves unread wakes the thread again at once. A body that holds the shell strongly
+    /// keeps both alive for ever: capture it weakly (an unowned reference traps in a round that meets the
+    /// shell's end).
     /// - Parameter body: returns when it wants to be called again at the latest; nil: on wake-ups only.
     public func onRound(_ body: @escaping () -> ContinuousClock.Instant?) {
         loop.setRound(body)

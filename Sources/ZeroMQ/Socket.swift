@@ -3,8 +3,9 @@ import Glibc
 
 /// A ZeroMQ socket, closed when it goes out of scope.
 ///
-/// It lives on the thread that made it, or on the polling thread that watches it from then on; each use on another
-/// thread traps (FM-54). Only its end may come anywhere: a socket that is watched is then closed on its own thread.
+/// It lives on the thread that made it, or on the polling thread that watches it from then on; each use on
+/// another thread traps (FM-54). Only its end may come anywhere: a socket that is watched is then closed on
+/// its own thread.
 public struct Socket: ~Copyable {
     public enum Kind: Sendable {
         case dealer, router, xpub, sub, pair
@@ -21,8 +22,8 @@ public struct Socket: ~Copyable {
 
     let handle: SocketHandle
 
-    /// Makes a socket with linger 0. A router says when a peer is unreachable instead of dropping what it is sent; a
-    /// subscriber takes every topic.
+    /// Makes a socket with linger 0. A router says when a peer is unreachable instead of dropping what it is
+    /// sent; a subscriber takes every topic.
     public init(_ context: Context, _ kind: Kind) throws(ZeroMQError) {
         handle = try SocketHandle(context, type: kind.number)
     }
@@ -42,7 +43,8 @@ public struct Socket: ~Copyable {
         try handle.set(option.number, Int32(clamping: value), named: name)
     }
 
-    /// Takes connections at `endpoint`: `tcp://ADDRESS:PORT`, where ADDRESS may be `*` and PORT 0, or `ipc://PATH`.
+    /// Takes connections at `endpoint`: `tcp://ADDRESS:PORT`, where ADDRESS may be `*` and PORT 0, or
+    /// `ipc://PATH`.
     public func bind(_ endpoint: String) throws(ZeroMQError) {
         try useAddressFamily(of: endpoint)
         guard zmq_bind(handle.pointer, endpoint) == 0 else { throw ZeroMQError("bind", endpoint: endpoint) }
@@ -82,8 +84,8 @@ public struct Socket: ~Copyable {
 
     /// Sends all `frames` as one message, or nothing of it; never blocks (FM-51).
     ///
-    /// libzmq looks for room with the first frame only, and then takes the others; a message whose peer goes away
-    /// between two of them is rolled back there. A router's first frame names the peer.
+    /// libzmq looks for room with the first frame only, and then takes the others; a message whose peer goes
+    /// away between two of them is rolled back there. A router's first frame names the peer.
     public func send(_ frames: [[UInt8]]) -> SendOutcome {
         handle.checkThread()
         precondition(!frames.isEmpty, "a message has a frame")
@@ -92,7 +94,8 @@ public struct Socket: ~Copyable {
             let code = sendFrame(frame, isLast: index == frames.count - 1)
             guard code != 0 else { continue }
             if index == 0 { return Self.outcome(ofCode: code) }
-            // libzmq now swallows all frames up to the last. Unless it gets them, it swallows the next message.
+            // libzmq now swallows all frames up to the last. Unless it gets them, it swallows the next
+            // message.
             outcome = code == EAGAIN ? .unreachable : Self.outcome(ofCode: code)
         }
         return outcome
@@ -141,7 +144,8 @@ public struct Socket: ~Copyable {
         return Received(frames: frames, sourceDescriptor: descriptor >= 0 ? descriptor : nil)
     }
 
-    /// Reports what becomes of this socket's connections. Ask before `bind` or `connect`, or the first are missed.
+    /// Reports what becomes of this socket's connections. Ask before `bind` or `connect`, or the first are
+    /// missed.
     ///
     /// One at a time: the second traps until the first is gone.
     public func monitor() throws(ZeroMQError) -> SocketMonitor {
@@ -155,7 +159,8 @@ public struct Received: Sendable {
     public let frames: [[UInt8]]
     /// The file descriptor of the connection that the last frame came over; nil where there is none (inproc).
     ///
-    /// It is the one in the monitor's `.disconnected` for that connection. A closed connection's number is used again.
+    /// It is the one in the monitor's `.disconnected` for that connection. A closed connection's number is
+    /// used again.
     public let sourceDescriptor: Int32?
 }
 

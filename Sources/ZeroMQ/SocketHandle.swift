@@ -67,7 +67,8 @@ final class SocketHandle: @unchecked Sendable {
         monitor.monitored = self
     }
 
-    /// Closes the socket: here if this is its thread or it has none that polls, else on the thread that polls it.
+    /// Closes the socket: here if this is its thread or it has none that polls, else on the thread that polls
+    /// it.
     func release() {
         if let watcher, watcher.retire(self) { return }
         close()
@@ -75,8 +76,8 @@ final class SocketHandle: @unchecked Sendable {
 
     /// Closes the socket.
     ///
-    /// An I/O thread that reports an event to a monitor that is gone would wait for ever, and all sockets of the
-    /// context with it. So the reports end before either end of them is closed.
+    /// An I/O thread that reports an event to a monitor that is gone would wait for ever, and all sockets of
+    /// the context with it. So the reports end before either end of them is closed.
     func close() {
         guard isOpen else { return }
         isOpen = false

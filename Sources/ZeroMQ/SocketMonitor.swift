@@ -2,8 +2,8 @@ import CZeroMQ
 
 /// The events of one socket's connections, in the order in which they happened.
 ///
-/// Lives on the thread of its socket, and is polled like a socket. Nobody has to read it in time: events queue up
-/// without limit, because an I/O thread that found the queue full would stop serving every socket.
+/// Lives on the thread of its socket, and is polled like a socket. Nobody has to read it in time: events
+/// queue up without limit, because an I/O thread that found the queue full would stop serving every socket.
 public struct SocketMonitor: ~Copyable {
     let socket: Socket
 

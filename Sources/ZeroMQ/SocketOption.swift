@@ -8,15 +8,18 @@ public enum SocketOption: Sendable {
     case sendHighWaterMark, receiveHighWaterMark
     /// Milliseconds between libzmq's own attempts to connect; 100 unless set.
     case reconnectInterval
-    /// Bytes of the largest frame that is taken; a peer that sends more is disconnected. -1, the default: no limit.
+    /// Bytes of the largest frame that is taken; a peer that sends more is disconnected. -1, the default: no
+    /// limit.
     case maxMessageBytes
     /// Milliseconds that a handshake may take; 30,000 unless set.
     case handshakeInterval
     /// Connections that may wait to be accepted; 100 unless set.
     case backlog
-    /// 1: host names stand for IPv6 addresses, 0: for IPv4 addresses; 1 unless set. Literal addresses need neither.
+    /// 1: host names stand for IPv6 addresses, 0: for IPv4 addresses; 1 unless set. Literal addresses need
+    /// neither.
     case ipv6
-    /// Whether, 1 or 0, a subscriber at its high-water mark makes a send `.full` instead of losing the message.
+    /// Whether, 1 or 0, a subscriber at its high-water mark makes a send `.full` instead of losing the
+    /// message.
     case subscriberFullIsAnError
 
     var number: Int32 {

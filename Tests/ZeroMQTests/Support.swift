@@ -45,3 +45,22 @@ func waitForEvent(
     }
     return nil
 }
+
+/// The same for what is reached with `await`.
+func eventually(_ condition: () async throws -> Bool) async throws {
+    let deadline = ContinuousClock.now + .seconds(10)
+    while try await !condition() {
+        guard ContinuousClock.now < deadline else { throw TookTooLong() }
+        try await Task.sleep(for: .milliseconds(1))
+    }
+}
+
+/// The names of this process's threads.
+func threadNames() -> [String] {
+    let tasks = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/task")) ?? []
+    return tasks.compactMap { task in
+        // A thread may end between the two looks.
+        let name = try? String(contentsOfFile: "/proc/self/task/\(task)/comm", encoding: .utf8)
+        return name?.trimmingCharacters(in: .whitespacesAndNewlines)
+    }
+}
