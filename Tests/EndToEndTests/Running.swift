@@ -26,6 +26,8 @@ final class Running {
         self.name = name
         output = folder.appending(path: "\(name).out")
         errors = folder.appending(path: "\(name).err")
+        var attributes = Running.attributesOfAShell()
+        defer { posix_spawnattr_destroy(&attributes) }
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
@@ -38,11 +40,24 @@ final class Running {
         let variables = environment.map { strdup("\($0.key)=\($0.value)") }
         defer { (arguments + variables).forEach { free($0) } }
         var pid = pid_t()
-        let code = posix_spawn(&pid, words[0], &actions, nil, arguments + [nil], variables + [nil])
+        let code = posix_spawn(&pid, words[0], &actions, &attributes, arguments + [nil], variables + [nil])
         guard code == 0 else {
             throw CannotStart(executable: words[0], reason: String(cString: strerror(code)))
         }
         self.pid = pid
+    }
+
+    /// No signal blocked or ignored, as a shell would start it: threads of ours block signals, and children inherit that.
+    private static func attributesOfAShell() -> posix_spawnattr_t {
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        var signals = sigset_t()
+        sigemptyset(&signals)
+        posix_spawnattr_setsigmask(&attributes, &signals)
+        sigfillset(&signals)
+        posix_spawnattr_setsigdefault(&attributes, &signals)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
+        return attributes
     }
 
     struct CannotStart: Error {
