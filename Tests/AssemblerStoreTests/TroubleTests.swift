@@ -178,6 +178,22 @@ struct TroubleTests {
         try store.close()
     }
 
+    @Test("somebody who reads the file keeps no assembler from stopping or starting")
+    func reader() throws {
+        let kitchen = try closed(Sample.accept(1))
+        let store = try kitchen.open()
+        let reader = try DatabaseQueue(path: kitchen.path)
+        try reader.read { database in
+            #expect(try Int.fetchOne(database, sql: "SELECT count(*) FROM tray_order") == 1)
+            try store.commit(Sample.accept(2))
+            try store.close()
+            let reopened = try Store.open(path: kitchen.path)
+            #expect(try reopened.begin(at: Sample.now).orders.count == 2)
+            try reopened.close()
+            #expect(try Int.fetchOne(database, sql: "SELECT count(*) FROM tray_order") == 1)
+        }
+    }
+
     @Test("there is nothing to verify where there is no store")
     func verifyNothing() {
         #expect(throws: StoreError.self) { try Store.verify(path: "/nowhere/tray.sqlite") }

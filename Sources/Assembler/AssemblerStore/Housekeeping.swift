@@ -22,7 +22,8 @@ extension Store {
                 sql: """
                     UPDATE tray_order SET id = NULL, key = NULL WHERE number IN (
                         SELECT number FROM tray_order
-                        WHERE status <> 0 AND served_at_ms < ? AND id IS NOT NULL ORDER BY served_at_ms LIMIT ?)
+                        WHERE status <> 0 AND served_at_ms < ? AND id IS NOT NULL
+                        ORDER BY served_at_ms LIMIT ?)
                     """
             ).execute(arguments: [limit.milliseconds, orderCountMax])
             return database.changesCount
@@ -31,8 +32,8 @@ extension Store {
         return count
     }
 
-    /// Housekeeping between rounds: a checkpoint when the log has grown, rows of deleted orders erased, and free pages
-    /// given back to the file system.
+    /// Housekeeping between rounds: a checkpoint when the log has grown, rows of deleted orders erased, and
+    /// free pages given back to the file system.
     ///
     /// It begins no step once `budget` is over (5 ms are a good slice); a step is one small transaction.
     /// - Returns: Whether there is more to do.

@@ -38,7 +38,7 @@ public final class Store {
                 throw StoreError.newer(path: path, version: Schema.version + 1, knownVersion: Schema.version)
             }
             try Schema.migrator.migrate(connection)
-            try connection.writeWithoutTransaction { _ = try $0.checkpoint(.truncate) }
+            try connection.writeWithoutTransaction(foldLog)
             return Store(path: path, connection: connection, lock: lock)
         } catch {
             throw StoreError(error, path: path)
@@ -65,6 +65,15 @@ public final class Store {
         }
         try database.execute(sql: "PRAGMA synchronous = FULL")
         try database.execute(sql: "PRAGMA wal_autocheckpoint = 0")
+    }
+
+    /// Writes the log into the file, as far as somebody who reads at the same time (`verify`) allows.
+    private static func foldLog(_ database: Database) throws {
+        do {
+            try database.checkpoint(.truncate)
+        } catch DatabaseError.SQLITE_BUSY {
+            // The log stays, and is whole.
+        }
     }
 
     /// Records that an assembler started, and loads the orders that have not ended.
@@ -97,7 +106,7 @@ public final class Store {
     /// Folds the log into the file and lets the store go. Nothing may be called afterwards.
     public func close() throws(StoreError) {
         do {
-            try connection.writeWithoutTransaction { _ = try $0.checkpoint(.truncate) }
+            try connection.writeWithoutTransaction(Store.foldLog)
             try connection.close()
         } catch {
             throw StoreError(error, path: path)
