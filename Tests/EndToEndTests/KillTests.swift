@@ -20,7 +20,7 @@ extension EndToEnd {
                 #expect(served.ending == .exit(0))
                 let report = try served.report()
                 #expect(report.status == "complete")
-                #expect(report.elapsed_seconds < 3)
+                #expect(report.elapsedSeconds < 3)
                 for item in report.items {
                     #expect(item.worker != victim)
                     #expect(item.attempts == (lost.contains(item.index) ? 2 : 1))

@@ -18,7 +18,7 @@ extension EndToEnd {
 
                 let report = try served.report()
                 #expect(report.status == "complete")
-                #expect((3.0..<3.5).contains(report.elapsed_seconds))
+                #expect((3.0..<3.5).contains(report.elapsedSeconds))
                 #expect(report.items.map(\.name) == ["burger", "fries", "cola"])
                 #expect(report.items.map(\.station) == ["grill", "fryer", "drinks"])
                 #expect(
@@ -60,12 +60,12 @@ extension EndToEnd {
                 try await shop.startWorkers("worker-1", "worker-2", "worker-3")
                 try shop.write("short.yaml", naps(seconds: 0.3, count: 3))
                 let together = try await shop.produce("submit", "short.yaml", "--wait", "--json").report()
-                #expect((0.3..<0.6).contains(together.elapsed_seconds))
+                #expect((0.3..<0.6).contains(together.elapsedSeconds))
                 let apart = try await shop.produce(
                     "submit", "short.yaml", "--max-parallel", "1", "--wait", "--json"
                 )
                 .report()
-                #expect((0.9..<1.3).contains(apart.elapsed_seconds))
+                #expect((0.9..<1.3).contains(apart.elapsedSeconds))
             }
         }
 

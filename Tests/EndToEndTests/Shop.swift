@@ -199,9 +199,14 @@ struct Report: Decodable {
 
     let order: String
     let status: String
-    let elapsed_seconds: Double
+    let elapsedSeconds: Double
     let counts: [String: Int]
     let items: [Item]
+
+    enum CodingKeys: String, CodingKey {
+        case order, status, counts, items
+        case elapsedSeconds = "elapsed_seconds"
+    }
 }
 
 enum Place {

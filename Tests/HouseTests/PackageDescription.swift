@@ -17,7 +17,7 @@ struct PackageDescription {
     /// Asks SwiftPM, with a scratch folder of its own: the build's is locked while its tests run.
     init(root: URL) throws {
         let scratch = FileManager.default.temporaryDirectory.appending(path: "tray-house")
-        defer { try? FileManager.default.removeItem(at: scratch) }  // best effort: it lies in the temporary folder
+        defer { try? FileManager.default.removeItem(at: scratch) }  // best effort: it is a temporary folder
         let process = Process()
         process.executableURL = URL(filePath: "/usr/bin/env")
         process.arguments = [
