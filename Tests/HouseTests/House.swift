@@ -87,12 +87,12 @@ enum Room: String, CaseIterable {
         case .wire, .service: []
         case .producerCore, .workerCore, .assemblerCore: ["Wire"]
         case .producerLibrary: ["ProducerCore", "Wire", "ZeroMQ", "Service"]
-        case .producer: ["TrayProducer", "Wire", "Service"]
+        case .producer: ["TrayProducer", "Wire", "ZeroMQ", "Service"]
         case .workerLibrary: ["WorkerCore", "Wire", "ZeroMQ", "Service"]
-        case .worker: ["TrayWorker", "Wire", "Service"]
+        case .worker: ["TrayWorker", "Wire", "ZeroMQ", "Service"]
         case .assemblerStore: ["AssemblerCore", "Wire"]
         case .assemblerLibrary: ["AssemblerCore", "AssemblerStore", "Wire", "ZeroMQ"]
-        case .assembler: ["TrayAssembler", "AssemblerStore", "Wire", "Service"]
+        case .assembler: ["TrayAssembler", "AssemblerStore", "Wire", "ZeroMQ", "Service"]
         }
     }
 
