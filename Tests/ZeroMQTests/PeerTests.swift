@@ -32,15 +32,20 @@ struct PeerTests {
         let monitor = try router.monitor()
         try router.bind("tcp://127.0.0.1:*")
         let port = try #require(try router.boundEndpoint.split(separator: ":").last)
-        // ZMTP 3.0 with the NULL mechanism, spoken by a shell: greeting, READY, one message.
+        // ZMTP 3.0 with the NULL mechanism, spoken by a shell: greeting, READY; once the other side's READY has
+        // begun to come, one message.
         let greeting = #"\377\0\0\0\0\0\0\0\1\177\3\0NULL"# + String(repeating: #"\0"#, count: 48)
         let ready = #"\4\51\5READY\13Socket-Type\0\0\0\6DEALER\10Identity\0\0\0\0"#
+        let script = """
+            exec 3<>/dev/tcp/127.0.0.1/\(port)
+            printf '\(greeting)\(ready)' >&3
+            head -c 66 <&3 >/dev/null
+            printf '\\0\\2hi' >&3
+            exec sleep 60
+            """
         let process = Process()
         process.executableURL = URL(filePath: "/bin/bash")
-        process.arguments = [
-            "-c",
-            "exec 3<>/dev/tcp/127.0.0.1/\(port); printf '\(greeting)\(ready)\\0\\2hi' >&3; exec sleep 60 >&3",
-        ]
+        process.arguments = ["-c", script]
         try process.run()
         let received = try #require(try waitForMessage(at: router))
         #expect(received.frames.last == Array("hi".utf8))
