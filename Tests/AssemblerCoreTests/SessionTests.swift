@@ -65,6 +65,7 @@ struct SessionTests {
         let stranger = shop.connection()
         let step = shop.round(shop.says(stranger, .heartbeat(Heartbeat())))
         #expect(step.refusals.map(\.reason) == [.session])
+        #expect(step.actions.last == .forget(stranger))
     }
 
     @Test("older than the connection's own says nothing of itself any more (FM-56)")

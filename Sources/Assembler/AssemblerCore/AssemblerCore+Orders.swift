@@ -46,8 +46,7 @@ extension AssemblerCore {
         case .orders: answer(.answer(connection, request: 0, .refusal(refusal)))
         case .kitchen: answer(.tellWorker(connection, .refusal(refusal)))
         }
-        guard sessions[connection] == nil, producers[connection] == nil else { return }
-        answer(.forget(connection))
+        forgetStranger(connection)
     }
 
     private mutating func greet(

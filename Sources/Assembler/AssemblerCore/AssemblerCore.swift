@@ -170,6 +170,13 @@ public struct AssemblerCore: Sendable {
         } else {
             round.step.actions.append(.tellWorker(connection, .refusal(refusal)))
         }
+        forgetStranger(connection)
+    }
+
+    /// Who has not said a proper hello is not remembered, or strangers would pile up.
+    mutating func forgetStranger(_ connection: ConnectionID) {
+        guard sessions[connection] == nil, producers[connection] == nil else { return }
+        round.step.actions.append(.forget(connection))
     }
 }
 
