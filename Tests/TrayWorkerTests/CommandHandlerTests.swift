@@ -51,7 +51,8 @@ struct CommandHandlerTests {
             outcome
                 == .failed(
                     message:
-                        "the payload has a NUL byte, which no argument can carry: read it from standard input instead",
+                        "the payload has a NUL byte, which no argument can carry: "
+                        + "read it from standard input instead",
                     isPermanent: true))
         #expect(
             await (try CommandHandler(["cat"])).run(attempt(.bytes([1, 0, 2])))
@@ -115,8 +116,11 @@ struct CommandHandlerTests {
 
     @Test("of a long standard error the last 2 KiB are kept, from a whole character on")
     func longStandardError() async throws {
-        let script =
-            "head -c 300000 /dev/zero | tr '\\0' x >&2; i=0; while [ $i -lt 1500 ]; do printf é >&2; i=$((i+1)); done; printf . >&2; exit 1"
+        let script = """
+            head -c 300000 /dev/zero | tr '\\0' x >&2
+            i=0; while [ $i -lt 1500 ]; do printf é >&2; i=$((i+1)); done
+            printf . >&2; exit 1
+            """
         let outcome = await (try shell(script)).run(attempt())
         #expect(outcome == .failed(message: String(repeating: "é", count: 1_023) + ".", isPermanent: false))
     }

@@ -10,7 +10,9 @@ struct StationFileTests {
             """
             stations:
               grill: {handler: sleep, capacity: 10}
-              digest: {handler: command, command: [echo, 1, "{payload}"], capacity: 2, timeout: 60s, output: json, grace: 1s}
+              digest:
+                {handler: command, command: [echo, 1, "{payload}"], capacity: 2, timeout: 60s, output: json,
+                 grace: 1s}
               echo: {handler: echo}
               fail: {handler: fail}
             """)
@@ -26,8 +28,8 @@ struct StationFileTests {
         arguments: [
             (
                 "stations:\n  grill: {handler: sleeep}",
-                "worker.yaml:2: stations.grill.handler: no handler \"sleeep\"; known are command, echo, fail, sleep; "
-                    + "did you mean \"sleep\"?"
+                "worker.yaml:2: stations.grill.handler: no handler \"sleeep\"; "
+                    + "known are command, echo, fail, sleep; did you mean \"sleep\"?"
             ),
             (
                 "stations:\n  grill: {capacity: 1}",
@@ -57,11 +59,13 @@ struct StationFileTests {
             ),
             (
                 "stations:\n  'a b': {handler: echo}",
-                "worker.yaml:2: stations.a b: \"a b\" is not a station's name: 1 to 64 letters, digits, '.', '_' and '-'"
+                "worker.yaml:2: stations.a b: \"a b\" is not a station's name: "
+                    + "1 to 64 letters, digits, '.', '_' and '-'"
             ),
             (
                 "stations:\n  digest: {handler: command, command: [no-such-program]}",
-                "worker.yaml:2: stations.digest.command: no program \"no-such-program\" in PATH that can be run here"
+                "worker.yaml:2: stations.digest.command: "
+                    + "no program \"no-such-program\" in PATH that can be run here"
             ),
             (
                 "stations:\n  digest: {handler: command, command: [cat], output: xml}",

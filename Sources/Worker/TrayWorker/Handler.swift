@@ -9,8 +9,9 @@ import Foundation
 public protocol Handler: Sendable {
     /// Runs one attempt, in the cooperative pool, beside others.
     ///
-    /// A handler that is to stop is cancelled, and holds its place until it returns. An item may run more than once,
-    /// and at the same time: `attempt.lease` is never used twice, and is what side effects should bear.
+    /// A handler that is to stop is cancelled, and holds its place until it returns. An item may run more
+    /// than once, and at the same time: `attempt.lease` is never used twice, and is what side effects should
+    /// bear.
     func run(_ attempt: Attempt) async -> HandlerOutcome
 }
 

@@ -11,8 +11,8 @@ import ZeroMQ
 ///     ])
 ///     let ending = await worker.run()
 ///
-/// The actor lives on a polling thread of its own together with its core and its connection, so that no handler, however
-/// busy, delays a heartbeat (FM-32). Handlers run in the cooperative pool.
+/// The actor lives on a polling thread of its own together with its core and its connection, so that no
+/// handler, however busy, delays a heartbeat (FM-32). Handlers run in the cooperative pool.
 public actor TrayWorker {
     /// Why a worker is over.
     public typealias Ending = WorkerCore.Ending
@@ -66,15 +66,16 @@ public actor TrayWorker {
         self.logger = logger
     }
 
-    /// What is wrong with an endpoint, and what is right; `nil` if nothing is. Says nothing of who listens there.
+    /// What is wrong with an endpoint, and what is right; `nil` if nothing is. Says nothing of who listens
+    /// there.
     public static func problem(ofKitchen endpoint: String) -> String? { Endpoint.problem(of: endpoint) }
 
     public static func newInstance() -> [UInt8] { (0..<16).map { _ in .random(in: .min ... .max) } }
 
     /// Serves until the worker has ended: drained, hurried, or not wanted by its assembler.
     ///
-    /// Waits for an assembler that is not there, and comes back to one that was away, for as long as it takes.
-    /// Cancelling the caller's task hurries the worker.
+    /// Waits for an assembler that is not there, and comes back to one that was away, for as long as it
+    /// takes. Cancelling the caller's task hurries the worker.
     public func run() async -> Ending {
         begin()
         return await withTaskCancellationHandler {
@@ -186,8 +187,9 @@ extension TrayWorker {
         running[lease.lease] = TrayWorker.task(running: attempt, by: station.handler, for: self)
     }
 
-    /// A task of its own for each attempt, so that it can be stopped alone and a handler that never ends holds up nobody.
-    /// Outside of the actor's isolation: it begins in the pool, without a turn on the polling thread.
+    /// A task of its own for each attempt, so that it can be stopped alone and a handler that never ends
+    /// holds up nobody. Outside of the actor's isolation: it begins in the pool, without a turn on the
+    /// polling thread.
     private static nonisolated func task(
         running attempt: Attempt, by handler: any Handler, for worker: TrayWorker
     ) -> Task<Void, Never> {
@@ -197,7 +199,8 @@ extension TrayWorker {
         }
     }
 
-    /// Runs on the polling thread as a job of its own; the round that follows the queued jobs sends all their results.
+    /// Runs on the polling thread as a job of its own; the round that follows the queued jobs sends all their
+    /// results.
     private func end(_ lease: LeaseID, _ outcome: HandlerOutcome) {
         running[lease] = nil
         handle(.handlerEnded(lease, outcome))

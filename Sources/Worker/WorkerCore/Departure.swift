@@ -19,7 +19,8 @@ struct Departure: Equatable {
 
     /// How much longer than the drain timeout it waits for acknowledgements once nothing runs any more.
     static let acknowledgeMax = Duration.seconds(2)
-    /// How much longer than the drain timeout it waits for stopped handlers: a command has 2 s before it is killed.
+    /// How much longer than the drain timeout it waits for stopped handlers: a command has 2 s before it is
+    /// killed.
     static let stopMax = Duration.seconds(5)
     /// How long a hurried worker waits for either.
     static let hurryMax = Duration.seconds(1)

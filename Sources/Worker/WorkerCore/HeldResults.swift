@@ -3,8 +3,8 @@ import Wire
 
 /// Results that the assembler has not acknowledged yet.
 ///
-/// A result is queued when it is new, when its lease is sent again, and after every reconnect. It stays held until its
-/// acknowledgement, however often it was sent.
+/// A result is queued when it is new, when its lease is sent again, and after every reconnect. It stays held
+/// until its acknowledgement, however often it was sent.
 struct HeldResults: Equatable {
     private struct Held: Equatable {
         let result: ItemResult

@@ -47,8 +47,8 @@ struct RunningLease: Equatable {
 
     /// What the assembler is told of this lease, now that its handler has ended.
     ///
-    /// A success that comes after a revocation or during a drain may still be of use; one that comes after the
-    /// timeout came too late. What a handler says that was told to stop is no failure of the item.
+    /// A success that comes after a revocation or during a drain may still be of use; one that comes after
+    /// the timeout came too late. What a handler says that was told to stop is no failure of the item.
     func result(_ outcome: HandlerOutcome, contentBytesMax: Int, now: Instant) -> ItemResult {
         var result = ItemResult(claim)
         result.elapsedUs = UInt64(max(0, startedAt.duration(to: now).microseconds))

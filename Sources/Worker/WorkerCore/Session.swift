@@ -68,8 +68,8 @@ struct Session: Equatable {
     enum WelcomeAction: Equatable { case begin, giveUp, ignore }
 
     /// The assembler has answered our hello.
-    /// - Returns: `.giveUp` when the welcome breaks the contract; `.ignore` when none is awaited: an assembler that
-    ///   greets twice changes nothing.
+    /// - Returns: `.giveUp` when the welcome breaks the contract; `.ignore` when none is awaited: an
+    ///   assembler that greets twice changes nothing.
     mutating func welcome(_ welcome: WorkerWelcome, now: Instant) -> WelcomeAction {
         guard case .greeting = state else { return .ignore }
         guard let terms = Terms(welcome) else {

@@ -3,7 +3,8 @@ import Wire
 
 /// When the running handlers reach their timeouts.
 ///
-/// A lease that ends early stays in the heap until its time comes or `prune` is called, so that its end costs nothing.
+/// A lease that ends early stays in the heap until its time comes or `prune` is called, so that its end costs
+/// nothing.
 struct Timeouts {
     private struct Entry: Comparable {
         let deadline: Instant

@@ -1,11 +1,12 @@
 import OrderedCollections
 import Wire
 
-/// The worker as a pure state machine: its session with the assembler, the leases that it runs, the results that it
-/// holds, and its departure.
+/// The worker as a pure state machine: its session with the assembler, the leases that it runs, the results
+/// that it holds, and its departure.
 ///
-/// The shell hands over what has happened with `handle`, calls `tick` after each batch of inputs and at `nextDeadline`,
-/// and performs the actions of both in their order. What one batch of inputs produces goes out together, in `tick`.
+/// The shell hands over what has happened with `handle`, calls `tick` after each batch of inputs and at
+/// `nextDeadline`, and performs the actions of both in their order. What one batch of inputs produces goes
+/// out together, in `tick`.
 public struct WorkerCore: Sendable {
     private let name: String
     private let instance: [UInt8]
@@ -151,7 +152,8 @@ extension WorkerCore {
             step.add(.resetLink)
         case .malformed, .unsupported, .invalid, .conflict, .notFound, .full, .unavailable, .unspecified,
             .UNRECOGNIZED:
-            // A refused hello is said again on a fresh connection when this one has gone unanswered for long enough.
+            // A refused hello is said again on a fresh connection when this one has gone unanswered for long
+            // enough.
             step.add(.note(.refused(refusal)))
         }
     }

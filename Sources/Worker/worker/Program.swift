@@ -29,13 +29,13 @@ enum Program {
         case .leftBehind(let runningCount, let heldCount):
             Failure(
                 .endedBadly,
-                "left behind: \(runningCount) running handlers, \(heldCount) results that the assembler at \(kitchen) "
-                    + "has not acknowledged; their items will run again")
+                "left behind: \(runningCount) running handlers, \(heldCount) results that the assembler "
+                    + "at \(kitchen) has not acknowledged; their items will run again")
         case .noCommonVersion(let theirs, let message):
             Failure(
                 .configuration,
-                "the assembler at \(kitchen) speaks protocol \(theirs.lowest) to \(theirs.highest), this worker "
-                    + "\(Frames.versions.lowest) to \(Frames.versions.highest): \(message)")
+                "the assembler at \(kitchen) speaks protocol \(theirs.lowest) to \(theirs.highest), "
+                    + "this worker \(Frames.versions.lowest) to \(Frames.versions.highest): \(message)")
         case .notAuthorised(let message):
             Failure(.notAuthorised, "the assembler at \(kitchen) does not let this worker in: \(message)")
         }

@@ -11,12 +11,12 @@ struct WorkerCommand: AsyncParsableCommand {
         commandName: "worker",
         abstract: "Runs items for the assembler: what it serves, and how, stands in config/worker.yaml.",
         discussion: """
-            SIGTERM or SIGINT drains: running handlers may finish for the drain timeout, then they are stopped and their
-            items given back. A second signal stops everything at once. Without a configuration file it serves the \
-            stations echo, sleep and fail.
+            SIGTERM or SIGINT drains: running handlers may finish for the drain timeout, then they are stopped
+            and their items given back. A second signal stops everything at once. Without a configuration file
+            it serves the stations echo, sleep and fail.
 
             EXAMPLES
-              worker                                       stations of config/worker.yaml, assembler on this machine
+              worker                                       stations of config/worker.yaml
               worker --kitchen tcp://10.0.0.5:5571 --name grill-1
               worker --station grill=4 --station fryer     these stations only, grill with capacity 4
               worker --config /etc/tray/worker.yaml --drain-timeout 1m
@@ -117,7 +117,7 @@ struct WorkerCommand: AsyncParsableCommand {
             guard var station = configured.first(where: { $0.name == name }) else {
                 let known = configured.map(\.name).joined(separator: ", ")
                 throw Failure(
-                    .usage, "--station \(text): no station \"\(name)\" is configured; known are \(known)")
+                    .usage, "--station \(text): no such station; known are \(known)")
             }
             guard !chosen.contains(where: { $0.name == name }) else {
                 throw Failure(.usage, "--station \(text): \"\(name)\" is given twice")
@@ -126,7 +126,7 @@ struct WorkerCommand: AsyncParsableCommand {
                 guard let capacity = Int(parts[1]), (1...Limits.workerCapacityMax).contains(capacity) else {
                     throw Failure(
                         .usage,
-                        "--station \(text): the capacity is a whole number from 1 to \(Limits.workerCapacityMax)"
+                        "--station \(text): capacities are from 1 to \(Limits.workerCapacityMax)"
                     )
                 }
                 station.capacity = capacity

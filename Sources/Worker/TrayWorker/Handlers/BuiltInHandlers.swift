@@ -50,8 +50,9 @@ public struct SleepHandler: Handler {
 
 /// Fails on purpose, for trying things out.
 ///
-/// The payload may be a mapping with `message`, `permanent` (true: not to be tried again) and `succeed_on_attempt` (the
-/// number of the first attempt that does not fail); whatever else it is, the handler just fails.
+/// The payload may be a mapping with `message`, `permanent` (true: not to be tried again) and
+/// `succeed_on_attempt` (the number of the first attempt that does not fail); whatever else it is, the
+/// handler just fails.
 public struct FailHandler: Handler {
     public init() {}
 
@@ -81,8 +82,8 @@ public struct FailHandler: Handler {
 public struct ClosureHandler: Handler {
     private let body: @Sendable (Attempt) async throws -> Content
 
-    /// - Parameter body: returns the result, or throws: a `PermanentFailure` is not tried again, any other error is,
-    ///   with its description as the message.
+    /// - Parameter body: returns the result, or throws: a `PermanentFailure` is not tried again, any other
+    ///   error is, with its description as the message.
     public init(_ body: @escaping @Sendable (Attempt) async throws -> Content) { self.body = body }
 
     public func run(_ attempt: Attempt) async -> HandlerOutcome {

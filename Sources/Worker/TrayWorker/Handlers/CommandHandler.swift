@@ -5,10 +5,11 @@ import SystemPackage
 
 /// Runs a program, without a shell, in a process group of its own.
 ///
-/// The program gets the payload on standard input and for each `{payload}` in its arguments; `TRAY_ORDER`, `TRAY_ITEM`
-/// (the index), `TRAY_STATION`, `TRAY_ATTEMPT` and `TRAY_LEASE` are in its environment. Its standard output is the
-/// result. Exit code 0 is done, 65 a failure that is not tried again, anything else a failure with the end of standard
-/// error as the message. When the program has ended, so has its group: what it leaves running is killed.
+/// The program gets the payload on standard input and for each `{payload}` in its arguments; `TRAY_ORDER`,
+/// `TRAY_ITEM` (the index), `TRAY_STATION`, `TRAY_ATTEMPT` and `TRAY_LEASE` are in its environment. Its
+/// standard output is the result. Exit code 0 is done, 65 a failure that is not tried again, anything else a
+/// failure with the end of standard error as the message. When the program has ended, so has its group: what
+/// it leaves running is killed.
 public struct CommandHandler: Handler {
     /// What standard output is.
     public enum Output: String, Sendable {
@@ -47,7 +48,8 @@ public struct CommandHandler: Handler {
         commandLine = try CommandLine(command, searchPath: searchPath)
         self.output = output
         self.grace = grace
-        // A program may end without reading its input. That must be an error of one write, not a signal to us.
+        // A program may end without reading its input. That must be an error of one write, not a signal to
+        // us.
         signal(SIGPIPE, SIG_IGN)
     }
 

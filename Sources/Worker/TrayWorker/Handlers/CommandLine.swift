@@ -75,7 +75,8 @@ extension CommandError: CustomStringConvertible {
                 ? "\(program) is not a program that can be run here"
                 : "no program \"\(program)\" in PATH that can be run here"
         case .nulInPayload:
-            "the payload has a NUL byte, which no argument can carry: read it from standard input instead"
+            "the payload has a NUL byte, which no argument can carry: "
+                + "read it from standard input instead"
         }
     }
 }
@@ -87,11 +88,9 @@ enum PayloadText {
         switch payload.kind {
         case .bytes, .text, .UNRECOGNIZED: Array(payload.data)
         case .json:
-            if let text = try? JSONDecoder().decode(String.self, from: payload.data) {  // else it is no string
-                Array(text.utf8)
-            } else {
-                compact(payload.data)
-            }
+            // What does not decode as a string is another value.
+            (try? JSONDecoder().decode(String.self, from: payload.data)).map { Array($0.utf8) }
+                ?? compact(payload.data)
         }
     }
 

@@ -18,7 +18,8 @@ struct ProcessGroup: Sendable {
             let deadline = ContinuousClock.now.advanced(by: grace)
             _ = Glibc.kill(-id, SIGTERM)
             while hasMembers, ContinuousClock.now < deadline {
-                guard (try? await Task.sleep(for: .milliseconds(10))) != nil else { break }  // cannot be cancelled
+                // Nobody has this task, so nobody cancels it.
+                try? await Task.sleep(for: .milliseconds(10))
             }
             kill()
         }.value
