@@ -48,7 +48,9 @@ struct ProducerCommand: AsyncParsableCommand {
         signal(SIGPIPE, SIG_IGN)  // A reader that went away is an error of `write`, not our death.
         do {
             var command = try await asyncParseAsRoot()
-            guard var own = command as? any AsyncParsableCommand else { return try command.run() }
+            guard var own = command as? any AsyncParsableCommand, !(own is ProducerCommand) else {
+                return try command.run()
+            }
             if let status = await status(of: &own) { Glibc.exit(status.rawValue) }
         } catch {
             // Usage errors, --help, --version and completion scripts are ArgumentParser's.
