@@ -11,18 +11,22 @@ struct WorkerCommand: AsyncParsableCommand {
         commandName: "worker",
         abstract: "Runs items for the assembler: what it serves, and how, stands in config/worker.yaml.",
         discussion: """
-            SIGTERM or SIGINT drains: running handlers may finish for the drain timeout, then they are stopped
-            and their items given back. A second signal stops everything at once. Without a configuration file
-            it serves the stations echo, sleep and fail.
+            SIGTERM or SIGINT drains: running handlers may finish for the drain timeout, then they are \
+            stopped and their items given back. A second signal stops everything at once. Without a \
+            configuration file it serves the stations echo, sleep and fail.
 
             EXAMPLES
-              worker                                       stations of config/worker.yaml
+              worker                                     all stations of config/worker.yaml
               worker --kitchen tcp://10.0.0.5:5571 --name grill-1
-              worker --station grill=4 --station fryer     these stations only, grill with capacity 4
+              worker --station grill=4 --station fryer   these only, grill with capacity 4
               worker --config /etc/tray/worker.yaml --drain-timeout 1m
 
             EXIT CODES
-              0 drained   1 results or handlers left behind   64 usage   77 not authorised   78 configuration
+              0   drained
+              1   results or running handlers left behind
+              64  wrong usage
+              77  not authorised
+              78  wrong configuration, or no protocol version in common
             """,
         version: Program.version)
 
