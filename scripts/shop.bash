@@ -8,7 +8,7 @@ declare -A pids=()
 
 fail() {
   echo "$(basename "$0"): $*" >&2
-  tail -n 5 "$folder"/*.log >&2 || true
+  tail -n 5 "$folder"/*.log 2>/dev/null >&2 || true
   exit 1
 }
 
@@ -43,6 +43,13 @@ start() {
 }
 
 start_worker() { start "$1" "$bin/worker" --name "$1"; }
+
+# attend COMMAND…: runs it to its end as in the foreground, but a signal to the script ends both at once.
+attend() {
+  "$@" &
+  pids[attended]=$!
+  wait "$!"
+}
 
 producer() { "$bin/producer" "$@"; }
 
