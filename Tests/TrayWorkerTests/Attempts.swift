@@ -1,8 +1,7 @@
 import Foundation
 import Testing
 import TrayWorker
-
-@testable import Wire
+import Wire
 
 /// An attempt, as a lease would bring it.
 func attempt(_ payload: Content = Content(), number: Int = 1, resultBytesMax: Int = 1 << 20) -> Attempt {

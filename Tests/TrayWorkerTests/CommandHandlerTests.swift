@@ -185,7 +185,8 @@ struct CommandHandlerTests {
         running.cancel()
         _ = await running.value
         #expect(ContinuousClock.now - cancelledAt > .milliseconds(200))
-        #expect(ContinuousClock.now - cancelledAt < .seconds(3))
+        // The script never ends by itself; the limit leaves room for a busy machine.
+        #expect(ContinuousClock.now - cancelledAt < .seconds(20))
         try await Task.sleep(for: .milliseconds(50))
         #expect(!isAlive(child))
     }
