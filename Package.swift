@@ -2,7 +2,8 @@
 
 import PackageDescription
 
-// Each wing knows the contract (Wire) and the sockets (ZeroMQ), never another wing: docs/README.md draws the house.
+// Each wing knows the contract (Wire) and the sockets (ZeroMQ), never another wing: docs/README.md draws the
+// house.
 
 let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
 let collections = [
@@ -61,7 +62,8 @@ let package = Package(
         .target(
             name: "ProducerCore", dependencies: ["Wire"] + collections, path: "Sources/Producer/ProducerCore"),
         .target(
-            name: "TrayProducer", dependencies: ["ProducerCore", "Wire", "ZeroMQ", "Service", crypto, yams, logging],
+            name: "TrayProducer",
+            dependencies: ["ProducerCore", "Wire", "ZeroMQ", "Service", crypto, yams, logging],
             path: "Sources/Producer/TrayProducer"),
         .executableTarget(
             name: "producer", dependencies: ["TrayProducer", "Wire", "Service", argumentParser, logging],
@@ -82,13 +84,16 @@ let package = Package(
             path: "Sources/Worker/worker"),
 
         // The assembler's wing
-        .target(name: "AssemblerCore", dependencies: ["Wire"] + collections, path: "Sources/Assembler/AssemblerCore"),
+        .target(
+            name: "AssemblerCore", dependencies: ["Wire"] + collections,
+            path: "Sources/Assembler/AssemblerCore"),
         .target(
             name: "AssemblerStore",
             dependencies: ["AssemblerCore", "Wire", crypto, .product(name: "GRDB", package: "GRDB.swift")],
             path: "Sources/Assembler/AssemblerStore"),
         .target(
-            name: "TrayAssembler", dependencies: ["AssemblerCore", "AssemblerStore", "Wire", "ZeroMQ", logging],
+            name: "TrayAssembler",
+            dependencies: ["AssemblerCore", "AssemblerStore", "Wire", "ZeroMQ", logging],
             path: "Sources/Assembler/TrayAssembler"),
         .executableTarget(
             name: "assembler",
@@ -103,7 +108,9 @@ let package = Package(
         .testTarget(name: "AssemblerCoreTests", dependencies: ["AssemblerCore", "Wire"]),
         .testTarget(
             name: "AssemblerStoreTests",
-            dependencies: ["AssemblerStore", "AssemblerCore", "Wire", .product(name: "GRDB", package: "GRDB.swift")]),
+            dependencies: [
+                "AssemblerStore", "AssemblerCore", "Wire", .product(name: "GRDB", package: "GRDB.swift"),
+            ]),
         .testTarget(name: "WorkerCoreTests", dependencies: ["WorkerCore", "Wire"]),
         .testTarget(name: "TrayWorkerTests", dependencies: ["TrayWorker", "Service", "Wire", "ZeroMQ"]),
         .testTarget(name: "ProducerCoreTests", dependencies: ["ProducerCore", "Wire"]),

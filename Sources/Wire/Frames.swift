@@ -18,7 +18,8 @@ extension WireError: CustomStringConvertible {
         switch self {
         case .frameCount(let count): "a message has 2 frames, protocol and body; this one has \(count)"
         case .protocolName(let seen): "frame 0 is '\(Frames.protocolName)'; this one begins '\(seen)'"
-        case .tooLarge(let bytes): "a message has at most \(Limits.messageBytesMax) bytes; this one has \(bytes)"
+        case .tooLarge(let bytes):
+            "a message has at most \(Limits.messageBytesMax) bytes; this one has \(bytes)"
         case .undecodable: "frame 1 is not a protobuf message of the contract"
         case .unknownBody: "the message's body is missing or of a later version"
         }
@@ -60,7 +61,9 @@ public enum Frames {
     }
 
     private static func printable(_ frame: [UInt8]) -> String {
-        String(decoding: frame.prefix(16).map { (32..<127).contains($0) ? $0 : UInt8(ascii: "?") }, as: UTF8.self)
+        String(
+            decoding: frame.prefix(16).map { (32..<127).contains($0) ? $0 : UInt8(ascii: "?") }, as: UTF8.self
+        )
     }
 
     /// The highest version that both know, or `nil`.

@@ -8,7 +8,8 @@ public enum Limits {
     /// Names of stations and workers: letters, digits, '.', '_' and '-'.
     public static let labelBytesMax = 64
     public static let pageItemCountMax = 256
-    /// What a sender puts into one message of pages, leases, results or outcomes before it begins the next one.
+    /// What a sender puts into one message of pages, leases, results or outcomes before it begins the next
+    /// one.
     public static let batchBytesAim = 1 << 20
     public static let batchCountMax = 1_000
     public static let orderItemCountMax = 1_000_000

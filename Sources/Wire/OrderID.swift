@@ -27,7 +27,9 @@ public struct OrderID: Hashable, Comparable, Sendable {
     /// From 26 characters, in either case; `nil` where they are not a ULID.
     public init?(_ text: some StringProtocol) {
         let characters = text.utf8
-        guard characters.count == 26, let first = OrderID.value(of: characters.first!), first < 8 else { return nil }
+        guard characters.count == 26, let first = OrderID.value(of: characters.first!), first < 8 else {
+            return nil
+        }
         var (high, low): (UInt64, UInt64) = (0, 0)
         for character in characters {
             guard let value = OrderID.value(of: character) else { return nil }

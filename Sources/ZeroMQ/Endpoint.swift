@@ -2,7 +2,8 @@
 public enum Endpoint {
     /// What is wrong with `endpoint`, with what is right; nil if nothing is. Says nothing of who listens
     /// there.
-    /// - Parameter binding: whether it is to be bound: then HOST may be `*`, and PORT `*` or 0 (the system chooses).
+    /// - Parameter binding: whether it is to be bound: then HOST may be `*`, and PORT `*` or 0 (the system
+    ///   chooses).
     public static func problem(of endpoint: String, binding: Bool = false) -> String? {
         if endpoint.hasPrefix("ipc://") { return problem(ofPath: endpoint.dropFirst(6)) }
         guard endpoint.hasPrefix("tcp://") else {

@@ -123,8 +123,8 @@ public struct Link: ~Copyable {
 
     /// Ends the link for good, and gives up its context.
     ///
-    /// What is pending goes out within 200 ms. A link that holds the last reference to its context waits for that
-    /// here, so that the process may leave right afterwards; else the end of the context waits for it.
+    /// What is pending goes out within 200 ms. A link that holds the last reference to its context waits for
+    /// that here, so that the process may leave right afterwards; else the end of the context waits for it.
     public mutating func close() {
         switch connection {
         // An error here costs the linger only.

@@ -47,7 +47,9 @@ struct OrderTests {
         let first = Shop.submit(order, Shop.items("grill")) { $0.key = "nightly" }
         _ = shop.committedRound(shop.asks(producer, .submit(first)))
         let sameID = Shop.submit(order, Shop.items("fryer"), fingerprint: 2)
-        let sameKey = Shop.submit(shop.newOrderID(), Shop.items("fryer"), fingerprint: 2) { $0.key = "nightly" }
+        let sameKey = Shop.submit(shop.newOrderID(), Shop.items("fryer"), fingerprint: 2) {
+            $0.key = "nightly"
+        }
         for submit in [sameID, sameKey] {
             let step = shop.round(shop.asks(producer, .submit(submit)))
             #expect(step.refusals.map(\.reason) == [.conflict])
@@ -139,10 +141,25 @@ struct OrderTests {
             ("priority", Shop.submit(shop.newOrderID(), Shop.items("grill")) { $0.priority = 101 }),
             ("name", Shop.submit(shop.newOrderID(), []) { $0.name = String(repeating: "x", count: 201) }),
             ("items[1].station", Shop.submit(shop.newOrderID(), Shop.items("grill", "gr ill"))),
-            ("items[0].timeout", Shop.submit(shop.newOrderID(), [.with { $0.station = "a"; $0.timeoutMs = 0 }])),
+            (
+                "items[0].timeout",
+                Shop.submit(
+                    shop.newOrderID(),
+                    [
+                        .with {
+                            $0.station = "a"; $0.timeoutMs = 0
+                        }
+                    ])
+            ),
             (
                 "items[0].max_attempts",
-                Shop.submit(shop.newOrderID(), [.with { $0.station = "a"; $0.attemptsMax = 1_001 }])
+                Shop.submit(
+                    shop.newOrderID(),
+                    [
+                        .with {
+                            $0.station = "a"; $0.attemptsMax = 1_001
+                        }
+                    ])
             ),
             ("item_count", Shop.submit(shop.newOrderID(), [], count: 1_000_001)),
         ]

@@ -39,9 +39,9 @@ struct RestoringTests {
         #expect(step.grants.map(\.order) == [new])
         #expect(shop.live(.milliseconds(1_999)).grants.isEmpty)
         // The worker is silent in this test: another one takes the item when the wait is over.
-        let (late, joined) = shop.worker("late", ["grill": 1])
+        let (late, joined) = shop.worker("late", ["grill": 5])
         #expect(joined.grants(to: late).isEmpty)
-        #expect(shop.live(.milliseconds(1)).grants.map(\.order) == [id])
+        #expect(shop.live(.milliseconds(1)).grants(to: late).map(\.order).contains(id))
     }
 
     @Test("what a worker still runs is adopted, and its result lands (FM-26)")

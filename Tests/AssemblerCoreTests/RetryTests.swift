@@ -9,7 +9,11 @@ struct RetryTests {
     func backOff() {
         var shop = Shop()
         let worker = shop.joined("w", ["grill": 1])
-        var grant = shop.order([Item.with { $0.station = "grill"; $0.attemptsMax = 4 }]).step.grants[0]
+        var grant = shop.order([
+            Item.with {
+                $0.station = "grill"; $0.attemptsMax = 4
+            }
+        ]).step.grants[0]
         for full in [Duration.milliseconds(500), .seconds(1), .seconds(2)] {
             let failed = shop.round(shop.failed(worker, grant))
             #expect(failed.failures.count == 1)

@@ -52,7 +52,9 @@ struct SessionTests {
         #expect(shop.worker("w", ["grill": 1]).step.welcome?.name == "w-3")
     }
 
-    @Test("with a hello outside the limits is refused", arguments: ["", "a b", String(repeating: "x", count: 65)])
+    @Test(
+        "with a hello outside the limits is refused",
+        arguments: ["", "a b", String(repeating: "x", count: 65)])
     func badName(name: String) {
         var shop = Shop()
         #expect(shop.worker(name, ["grill": 1]).step.refusals.map(\.reason) == [.malformed])
@@ -105,7 +107,8 @@ struct SessionTests {
         #expect(step.grants(to: new).map(\.attempt) == [1])
     }
 
-    @Test("a claim to an item that another lease holds by now: the younger goes on, the older is told to stop")
+    @Test(
+        "a claim to an item that another lease holds by now: the younger goes on, the older is told to stop")
     func youngerLeaseWins() {
         var shop = Shop()
         let first = shop.joined("first", ["grill": 1])

@@ -6,13 +6,17 @@ import Wire
 /// A core, a clock that moves when told, and short words for what producers and workers say.
 struct Shop {
     var core: AssemblerCore
-    var now = Moment(instant: Instant(nanoseconds: 1_000_000_000), wall: WallTime(milliseconds: 1_700_000_000_000))
+    var now = Moment(
+        instant: Instant(nanoseconds: 1_000_000_000), wall: WallTime(milliseconds: 1_700_000_000_000))
     private var lastConnection: UInt64 = 0
     private var lastRequest: UInt64 = 0
     private var lastOrder: UInt64 = 0
     private var sessions: [ConnectionID: UInt64] = [:]
 
-    init(_ configuration: CoreConfiguration = CoreConfiguration(), incarnation: UInt32 = 1, restoring: [RestoredOrder] = []) {
+    init(
+        _ configuration: CoreConfiguration = CoreConfiguration(), incarnation: UInt32 = 1,
+        restoring: [RestoredOrder] = []
+    ) {
         core = AssemblerCore(
             configuration: configuration, incarnation: incarnation, restoring: restoring, now: now)
     }
@@ -209,7 +213,8 @@ extension Step {
 
     var acks: [Ack] {
         actions.flatMap { action -> [Ack] in
-            if case .tellWorker(_, .acks(let batch)) = action { batch.acks } else { [] } }
+            if case .tellWorker(_, .acks(let batch)) = action { batch.acks } else { [] }
+        }
     }
 
     func revokes(to connection: ConnectionID) -> [Revoke] {
@@ -239,7 +244,8 @@ extension Step {
 
     var outcomes: [Outcome] {
         changes.flatMap { change -> [Outcome] in
-            if case .settled(_, let outcomes) = change { outcomes } else { [] } }
+            if case .settled(_, let outcomes) = change { outcomes } else { [] }
+        }
     }
 
     var served: [OrderStatus] {

@@ -103,7 +103,8 @@ struct HeldLeaseTests {
     func revokedOnce() {
         let moment = Moment(instant: Instant(nanoseconds: 0), wall: WallTime(milliseconds: 0))
         var held = HeldLease(
-            key: LeaseKey(incarnation: 1, number: 1), item: ItemKey(order: OrderID(high: 0, low: 1), index: 0),
+            key: LeaseKey(incarnation: 1, number: 1),
+            item: ItemKey(order: OrderID(high: 0, low: 1), index: 0),
             station: StationIndex(value: 0), connection: ConnectionID(1), attempt: 1, leasedAt: moment)
         #expect(held.revoke() == true)
         #expect(held.revoke() == false)

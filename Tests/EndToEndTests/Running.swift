@@ -47,7 +47,8 @@ final class Running {
         self.pid = pid
     }
 
-    /// No signal blocked or ignored, as a shell would start it: threads of ours block signals, and children inherit that.
+    /// No signal blocked or ignored, as a shell would start it: threads of ours block signals, and children
+    /// inherit that.
     private static func attributesOfAShell() -> posix_spawnattr_t {
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)

@@ -47,7 +47,8 @@ struct PackageDescription {
         }
     }
 
-    /// `{"byName": ["Wire", null]}`, `{"product": ["Logging", "swift-log", …]}` or `{"target": ["Wire", null]}`.
+    /// `{"byName": ["Wire", null]}`, `{"product": ["Logging", "swift-log", …]}` or `{"target": ["Wire",
+    /// null]}`.
     private struct DumpedDependency: Decodable {
         let name: String?
 

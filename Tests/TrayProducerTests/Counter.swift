@@ -1,8 +1,8 @@
 import Wire
 import ZeroMQ
 
-/// An assembler's `orders` endpoint, played on a real socket by the test: it welcomes, answers pings, and does
-/// with everything else what the test says.
+/// An assembler's `orders` endpoint, played on a real socket by the test: it welcomes, answers pings, and
+/// does with everything else what the test says.
 ///
 /// Outlives its own restarts, as an assembler's store does.
 actor Counter {
@@ -25,7 +25,8 @@ actor Counter {
     /// All that came, hellos and pings included.
     private(set) var received: [ProducerMessage] = []
 
-    /// - Parameter reply: What to do with a message, and how many others came before it; pings and hellos aside.
+    /// - Parameter reply: What to do with a message, and how many others came before it; pings and hellos
+    ///   aside.
     init(_ reply: @escaping @Sendable (ProducerMessage, _ earlierCount: Int) -> Reply) async throws {
         context = try Context()
         self.reply = reply

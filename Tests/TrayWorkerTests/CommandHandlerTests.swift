@@ -134,7 +134,7 @@ struct CommandHandlerTests {
         let started = ContinuousClock.now
         let endless = await (try shell("exec yes")).run(attempt(resultBytesMax: 100_000))
         #expect(endless == .failed(message: "the output of sh exceeds 100000 bytes", isPermanent: true))
-        #expect(ContinuousClock.now - started < .seconds(5))
+        #expect(ContinuousClock.now - started < .seconds(30))
     }
 
     @Test("with `output: json` the result is one JSON value, or a failure")
@@ -213,7 +213,7 @@ struct CommandHandlerTests {
         let command = try shell("sleep 60 & echo $! > \(folder.path)/child; echo done")
         let started = ContinuousClock.now
         #expect(await command.run(attempt()) == .done(.text("done\n")))
-        #expect(ContinuousClock.now - started < .seconds(5))
+        #expect(ContinuousClock.now - started < .seconds(30))
         try await Task.sleep(for: .milliseconds(50))
         #expect(!isAlive(folder.read("child")?.trimmingCharacters(in: .newlines) ?? "1"))
     }
@@ -225,7 +225,7 @@ struct CommandHandlerTests {
         let running = Task { await command.run(attempt()) }
         running.cancel()
         #expect(await running.value == .failed(message: "stopped before it ended", isPermanent: false))
-        #expect(ContinuousClock.now - started < .seconds(5))
+        #expect(ContinuousClock.now - started < .seconds(30))
     }
 
     @Test("many commands at once keep their results apart")

@@ -32,8 +32,8 @@ struct PeerTests {
         let monitor = try router.monitor()
         try router.bind("tcp://127.0.0.1:*")
         let port = try #require(try router.boundEndpoint.split(separator: ":").last)
-        // ZMTP 3.0 with the NULL mechanism, spoken by a shell: greeting, READY; once the other side's READY has
-        // begun to come, one message.
+        // ZMTP 3.0 with the NULL mechanism, spoken by a shell: greeting, READY; once the other side's READY
+        // has begun to come, one message.
         let greeting = #"\377\0\0\0\0\0\0\0\1\177\3\0NULL"# + String(repeating: #"\0"#, count: 48)
         let ready = #"\4\51\5READY\13Socket-Type\0\0\0\6DEALER\10Identity\0\0\0\0"#
         let script = """

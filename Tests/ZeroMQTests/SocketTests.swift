@@ -143,6 +143,8 @@ struct SocketTests {
 }
 
 /// Carries a socket to another thread, against the rules.
+///
+/// Safe because the process that does so ends at the first use there: that is what is tested.
 private final class Box: @unchecked Sendable {
     let socket: Socket
     init(_ socket: consuming Socket) { self.socket = socket }

@@ -40,7 +40,8 @@ extension AssemblerCore {
         }
         let stationIndexes = hello.stations.map { station(named: $0.station) }
         let session = Session(
-            number: newSessionNumber(), hello: hello, name: freeName(hello.name), stations: stationIndexes, now: now)
+            number: newSessionNumber(), hello: hello, name: freeName(hello.name), stations: stationIndexes,
+            now: now)
         sessions[connection] = session
         for (index, offered) in zip(stationIndexes, hello.stations) {
             stations[index.value].places.append(
@@ -49,9 +50,13 @@ extension AssemblerCore {
         }
         welcome(connection, session, version: version)
         var adoptedCount = 0
-        for claim in hello.running + hello.held where adopt(claim, by: connection, now: now) { adoptedCount += 1 }
+        for claim in hello.running + hello.held where adopt(claim, by: connection, now: now) {
+            adoptedCount += 1
+        }
         timers.set(.workerSilence(connection), at: now.instant.advanced(by: configuration.silenceMax))
-        if sessions.count == 1 { timers.set(.pulse, at: now.instant.advanced(by: configuration.heartbeatInterval)) }
+        if sessions.count == 1 {
+            timers.set(.pulse, at: now.instant.advanced(by: configuration.heartbeatInterval))
+        }
         note(.workerJoined(name: session.name, session: session.number, adopted: adoptedCount))
     }
 
@@ -154,7 +159,8 @@ extension AssemblerCore {
                 malformed(connection, .kitchen, .undecodable)
                 continue
             }
-            stations[index.value].places[place].capacity = min(Int(offered.capacity), Limits.workerCapacityMax)
+            stations[index.value].places[place].capacity = min(
+                Int(offered.capacity), Limits.workerCapacityMax)
             markChanged(index)
         }
         guard report.draining, let session = sessions[connection] else { return }

@@ -31,7 +31,8 @@ extension AssemblerCore {
     /// What a lost worker held goes first.
     private mutating func leaseReturned(at station: StationIndex, now: Moment) {
         for _ in 0..<stations[station.value].returned.count {
-            guard stations[station.value].hasCredit, let item = stations[station.value].returned.popFirst() else {
+            guard stations[station.value].hasCredit, let item = stations[station.value].returned.popFirst()
+            else {
                 return
             }
             switch trays[item.order]?.takeReturned(
@@ -61,7 +62,8 @@ extension AssemblerCore {
             .lease(
                 connection,
                 Grant(
-                    lease: key.id, order: item.order, index: item.index, station: stations[station.value].name,
+                    lease: key.id, order: item.order, index: item.index,
+                    station: stations[station.value].name,
                     attempt: attempt, timeout: timeout)))
     }
 
@@ -74,7 +76,9 @@ extension AssemblerCore {
 
     /// The order's items may be leased from now on, or from its `not_before` on.
     mutating func begin(_ order: OrderID, now: Moment) {
-        guard let notBefore = trays[order]?.accepted.spec.notBeforeMs, trays[order]?.isRunning == true else { return }
+        guard let notBefore = trays[order]?.accepted.spec.notBeforeMs, trays[order]?.isRunning == true else {
+            return
+        }
         let wait = Int64(clamping: notBefore) - now.wall.milliseconds
         guard wait <= 0 else {
             trays[order]?.isHeldBack = true
@@ -86,7 +90,8 @@ extension AssemblerCore {
 
     /// Its rest after a failure is over.
     mutating func retry(_ item: ItemKey) {
-        guard trays[item.order]?.wake(item.index) == true, let station = trays[item.order]?.addRetry(item.index)
+        guard trays[item.order]?.wake(item.index) == true,
+            let station = trays[item.order]?.addRetry(item.index)
         else { return }
         queue(item.order, at: station)
     }
@@ -114,7 +119,9 @@ extension AssemblerCore {
     }
 
     private mutating func queue(_ order: OrderID, at station: StationIndex) {
-        guard let priority = trays[order]?.priority, trays[order]?.joinQueue(at: station) == true else { return }
+        guard let priority = trays[order]?.priority, trays[order]?.joinQueue(at: station) == true else {
+            return
+        }
         stations[station.value].enqueue(order, priority: priority)
         markChanged(station)
     }

@@ -19,7 +19,9 @@ extension AssemblerCore {
         case .tray(let tray):
             guard let order = orderID(tray.order, connection, request) else { return }
             let countMax = min(Int(tray.itemCountMax), Limits.batchCountMax)
-            answer(.answerTray(connection, request: request, order, from: Int(tray.firstIndex), countMax: countMax))
+            answer(
+                .answerTray(
+                    connection, request: request, order, from: Int(tray.firstIndex), countMax: countMax))
         case .cancel(let cancel):
             guard let order = orderID(cancel.order, connection, request) else { return }
             _ = self.cancel(order, now: now)
@@ -105,7 +107,8 @@ extension AssemblerCore {
             return refuse(connection, request: request, reason, complaint, retryAfter: .seconds(1))
         }
         let accepted = AcceptedOrder(
-            id: order, spec: submit.spec, itemCount: Int(submit.itemCount), fingerprint: Array(submit.fingerprint),
+            id: order, spec: submit.spec, itemCount: Int(submit.itemCount),
+            fingerprint: Array(submit.fingerprint),
             acceptedAt: now.wall)
         trays[order] = Tray(accepted, arrivedAt: now.instant, now: now.instant)
         if !submit.spec.key.isEmpty { keys[submit.spec.key] = order }
@@ -181,7 +184,8 @@ extension AssemblerCore {
             let what = OrderID(submit.order) == known.id ? "order \(known.id)" : "key '\(submit.spec.key)'"
             return refuse(
                 connection, request: request, .conflict,
-                "\(what) is known already, with other content; use another \(submit.spec.key.isEmpty ? "id" : "key")")
+                "\(what) is known already, with other content; use another \(submit.spec.key.isEmpty ? "id" : "key")"
+            )
         }
         if trays[known.id]?.phase == .filling { return answerTaken(connection, request, known.id) }
         answer(
@@ -217,7 +221,9 @@ extension AssemblerCore {
     // MARK: Admission
 
     private func whyNotNow(itemCount: Int, items: [Item]) -> (Refusal.Reason, String)? {
-        if storeIsShort { return (.unavailable, "the assembler's disk is nearly full: no new orders are taken") }
+        if storeIsShort {
+            return (.unavailable, "the assembler's disk is nearly full: no new orders are taken")
+        }
         guard openItemCount + itemCount <= configuration.openItemCountMax else {
             return (
                 .full,

@@ -12,7 +12,8 @@ extension AssemblerCore {
             })
     }
 
-    private mutating func judge(_ result: ItemResult, from connection: ConnectionID, now: Moment) -> Ack.Fate {
+    private mutating func judge(_ result: ItemResult, from connection: ConnectionID, now: Moment) -> Ack.Fate
+    {
         let key = LeaseKey(result.lease)
         guard let order = OrderID(result.order), mayHaveGiven(key) else { return .unknown }
         let item = ItemKey(order: order, index: Int(result.index))
@@ -28,7 +29,8 @@ extension AssemblerCore {
         switch result.ending {
         case .done(let content) where content.data.count > Limits.contentBytesMax:
             let failure = tooLarge(content)
-            return fail(item, key, failure, by: holder, startedAt: held?.leasedAt.wall, now: now) ? .invalid : .late
+            return fail(item, key, failure, by: holder, startedAt: held?.leasedAt.wall, now: now)
+                ? .invalid : .late
         case .done(let content):
             // A success fills an empty slot, whatever became of its lease.
             if case .settled = state { return late(item, from: connection) }
@@ -36,7 +38,8 @@ extension AssemblerCore {
             let ran = Int64(clamping: result.elapsedUs / 1_000)
             settle(
                 item, .done, result: content, error: nil, worker: sessions[holder]?.name ?? "",
-                startedAt: held?.leasedAt.wall ?? WallTime(milliseconds: now.wall.milliseconds - ran), now: now)
+                startedAt: held?.leasedAt.wall ?? WallTime(milliseconds: now.wall.milliseconds - ran),
+                now: now)
             return .stored
         case .failed(let failure):
             sessions[holder]?.failedCount += 1
@@ -56,7 +59,8 @@ extension AssemblerCore {
     private func tooLarge(_ content: Content) -> HandlerFailure {
         HandlerFailure.with {
             $0.error.kind = .failed
-            $0.error.message = "the result has \(content.data.count) bytes; "
+            $0.error.message =
+                "the result has \(content.data.count) bytes; "
                 + "at most \(Limits.contentBytesMax) are taken"
             $0.permanent = true
         }
@@ -84,7 +88,8 @@ extension AssemblerCore {
         let worker = session?.name ?? ""
         let instance = session?.instance ?? WorkerInstance(bytes: [])
         guard
-            let failed = trays[item.order]?.fail(item.index, key, by: instance, isPermanent: failure.permanent)
+            let failed = trays[item.order]?.fail(
+                item.index, key, by: instance, isPermanent: failure.permanent)
         else { return false }
         stations[failed.station.value].leasedCount -= 1
         var error = failure.error
@@ -117,11 +122,13 @@ extension AssemblerCore {
                 retryIn: retryIn))
     }
 
-    /// Doubles with each failure; between half and all of it, by a hash, so that items do not come back in step.
+    /// Doubles with each failure; between half and all of it, by a hash, so that items do not come back in
+    /// step.
     private func retryPause(_ item: ItemKey, failureCount: Int) -> Duration {
         let doublings = min(failureCount - 1, 30)
         let full = min(configuration.retryPause * (1 << doublings), configuration.retryPauseMax)
-        let hash = mix(item.order.high ^ mix(item.order.low ^ mix(UInt64(item.index) << 16 | UInt64(failureCount))))
+        let hash = mix(
+            item.order.high ^ mix(item.order.low ^ mix(UInt64(item.index) << 16 | UInt64(failureCount))))
         return .nanoseconds(full.nanoseconds / 2 + Int64(hash % UInt64(max(1, full.nanoseconds / 2))))
     }
 

@@ -57,7 +57,8 @@ extension AssemblerCore {
             let held = trays[order]?.slots[index].lease.flatMap { leases[$0] }
             land(
                 ItemKey(order: order, index: index), rest, result: nil, error: error,
-                worker: held.flatMap { sessions[$0.connection]?.name } ?? "", startedAt: held?.leasedAt.wall, now: now)
+                worker: held.flatMap { sessions[$0.connection]?.name } ?? "", startedAt: held?.leasedAt.wall,
+                now: now)
         }
         serve(order, status, now: now)
     }
@@ -69,7 +70,7 @@ extension AssemblerCore {
             status: status, at: now.wall, elapsed: elapsed(of: tray, now: now), counts: tray.counts)
         trays[order]?.serve(record)
         openBytes -= tray.byteCount
-        servedNow.append(order)
+        round.served.append(order)
     }
 
     func elapsed(of tray: Tray, now: Moment) -> Duration {
@@ -99,12 +100,14 @@ extension AssemblerCore {
                 round.step.changes.append(.settled(order: order, outcomes: chunk))
             }
         }
-        for order in servedNow {
+        for order in round.served {
             guard case .served(let record)? = trays[order]?.phase else { continue }
             round.step.changes.append(.served(order: order, record))
         }
         for order in round.landed.keys { answerWatchers(of: order) }
-        for order in servedNow where round.landed[order] == nil { answerWatchers(of: order) }
+        for order in round.served where round.landed[order] == nil { answerWatchers(of: order) }
+        servedNow += round.served
+        round.served = []
         for (connection, acks) in round.acks {
             for chunk in acks.chunks(of: Limits.batchCountMax) {
                 round.step.actions.append(.tellWorker(connection, .acks(AckBatch.with { $0.acks = chunk })))

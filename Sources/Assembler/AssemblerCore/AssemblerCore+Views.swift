@@ -18,7 +18,8 @@ public struct SlotView: Equatable, Sendable {
 
 // What can be asked: nothing here changes anything.
 extension AssemblerCore {
-    /// - Returns: `nil` for an order that is not in memory: it has ended, is not sealed, or was never accepted.
+    /// - Returns: `nil` for an order that is not in memory: it has ended, is not sealed, or was never
+    ///   accepted.
     public func summary(of order: OrderID, now: Moment) -> OrderSummary? {
         guard let tray = trays[order], tray.phase != .filling else { return nil }
         return OrderSummary.with {

@@ -3,10 +3,10 @@ import Wire
 
 /// The assembler's state machine: the only owner of trays and leases.
 ///
-/// `handle` and `tick` lead to changes, which the shell commits, and actions, which it then performs. A round is any
-/// number of `handle` and one `tick`; leases, acknowledgements and outcomes are gathered and leave with the `tick`.
-/// Where each thing is decided: orders in `+Orders`, workers in `+Kitchen`, results in `+Results`, who gets what in
-/// `+Leasing`, outcomes and ends in `+Serving`.
+/// `handle` and `tick` lead to changes, which the shell commits, and actions, which it then performs. A round
+/// is any number of `handle` and one `tick`; leases, acknowledgements and outcomes are gathered and leave
+/// with the `tick`. Where each thing is decided: orders in `+Orders`, workers in `+Kitchen`, results in
+/// `+Results`, who gets what in `+Leasing`, outcomes and ends in `+Serving`.
 public struct AssemblerCore: Sendable {
     let configuration: CoreConfiguration
     public let incarnation: UInt32
@@ -31,7 +31,7 @@ public struct AssemblerCore: Sendable {
 
     /// What a round has gathered, and leaves with its tick.
     var round = Round()
-    /// Served by the round that is being committed.
+    /// Served by rounds that are not committed yet.
     var servedNow: [OrderID] = []
     /// Served before; forgotten once the correction of their elapsed time is committed.
     var servedBefore: [OrderID] = []
@@ -41,7 +41,8 @@ public struct AssemblerCore: Sendable {
     ///   - orders: what had not ended, in the order of acceptance. Their items wait for one heartbeat limit, so that
     ///     workers can say what they still run and hold.
     public init(
-        configuration: CoreConfiguration, incarnation: UInt32, restoring orders: [RestoredOrder] = [], now: Moment
+        configuration: CoreConfiguration, incarnation: UInt32, restoring orders: [RestoredOrder] = [],
+        now: Moment
     ) {
         self.configuration = configuration
         self.incarnation = incarnation
@@ -192,6 +193,7 @@ struct Watcher: Equatable {
 struct Round {
     var step = Step()
     var landed: OrderedDictionary<OrderID, [Outcome]> = [:]
+    var served: [OrderID] = []
     var acks: OrderedDictionary<ConnectionID, [Ack]> = [:]
     var revokes: OrderedDictionary<ConnectionID, [Revoke]> = [:]
     var changedStations: [StationIndex] = []

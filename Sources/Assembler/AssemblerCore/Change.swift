@@ -168,7 +168,8 @@ public struct RestoredOrder: Equatable, Sendable {
     public var lastLanding: Int
 
     public init(
-        accepted: AcceptedOrder, isSealed: Bool, isCancelRequested: Bool, items: [ItemHead], settled: [Settled],
+        accepted: AcceptedOrder, isSealed: Bool, isCancelRequested: Bool, items: [ItemHead],
+        settled: [Settled],
         attempts: [Attempt], lastLanding: Int
     ) {
         self.accepted = accepted

@@ -1,6 +1,7 @@
 import Wire
 
-/// A lease as its worker holds it. It outlives its slot: the place that it takes comes back when the handler has ended.
+/// A lease as its worker holds it. It outlives its slot: the place that it takes comes back when the handler
+/// has ended.
 ///
 ///     running ──revoke──▶ revoked ──end──▶ (gone)
 ///        └──────────────end─────────────────▲

@@ -42,7 +42,8 @@ struct Policy: Equatable {
         }
         if isBroken(counts, itemCount: itemCount) {
             let items = counts.settledBadly == 1 ? "1 item" : "\(counts.settledBadly) items"
-            return .end(.failed, reason: "\(items) ended badly, and the order tolerates no more than \(limitText)")
+            return .end(
+                .failed, reason: "\(items) ended badly, and the order tolerates no more than \(limitText)")
         }
         guard openCount == 0 else { return .goOn }
         return .end(counts.settledBadly == 0 ? .complete : .partial, reason: "")
@@ -61,7 +62,8 @@ struct Policy: Equatable {
         case .all: "all"
         case .count(let limit): "\(limit)"
         case .share(let limit):
-            limit % 100 == 0 ? "\(limit / 100) %" : "\(limit / 100).\(limit % 100 < 10 ? "0" : "")\(limit % 100) %"
+            limit % 100 == 0
+                ? "\(limit / 100) %" : "\(limit / 100).\(limit % 100 < 10 ? "0" : "")\(limit % 100) %"
         }
     }
 }

@@ -38,7 +38,8 @@ struct Slot: Equatable {
     enum State: Equatable {
         /// Work to be done. Can go to `leased` and to `settled`.
         case waiting
-        /// An attempt is under way. Can go to `waiting`, `resting` and `settled`, or to `leased` by a younger lease.
+        /// An attempt is under way. Can go to `waiting`, `resting` and `settled`, or to `leased` by a younger
+        /// lease.
         case leased(LeaseKey)
         /// Failed, and waits for its next attempt. Can go to `waiting`, `settled`, or `leased` by a claim.
         case resting
@@ -101,7 +102,8 @@ struct Slot: Equatable {
     enum FailureAction: Equatable { case rest(failures: Int), settle, ignore }
 
     /// The attempt failed.
-    /// - Returns: `.settle` when it was the last one: the caller settles. `.ignore` when the slot has moved on.
+    /// - Returns: `.settle` when it was the last one: the caller settles. `.ignore` when the slot has moved
+    ///   on.
     mutating func fail(_ lease: LeaseKey, isPermanent: Bool, attemptsMax: Int) -> FailureAction {
         guard state == .leased(lease) else { return .ignore }
         failureCount = failureCount == .max ? .max : failureCount + 1

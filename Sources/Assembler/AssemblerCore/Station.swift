@@ -68,8 +68,11 @@ struct Station {
     mutating func dequeue() -> QueuedOrder? {
         guard !levels.isEmpty else { return nil }
         let isForLongestWait = leaseCount % Station.leasesPerLongestWait == Station.leasesPerLongestWait - 1
-        let level = isForLongestWait ? levels.indices.min { first(of: $0).since < first(of: $1).since } ?? 0 : 0
-        guard let turn = levels[level].turns.popFirst() else { preconditionFailure("an empty level at \(name)") }
+        let level =
+            isForLongestWait ? levels.indices.min { first(of: $0).since < first(of: $1).since } ?? 0 : 0
+        guard let turn = levels[level].turns.popFirst() else {
+            preconditionFailure("an empty level at \(name)")
+        }
         let queued = QueuedOrder(order: turn.order, priority: levels[level].priority, since: turn.since)
         if levels[level].turns.isEmpty { levels.remove(at: level) }
         return queued
@@ -113,8 +116,9 @@ struct Station {
         case wait
     }
 
-    /// Who gets an item: the worker with the most credit that did not fail it, while there is such a worker. Of those
-    /// with the same credit, the one with the fewest leases at all its stations: what dies with a worker stays small.
+    /// Who gets an item: the worker with the most credit that did not fail it, while there is such a worker.
+    /// Of those with the same credit, the one with the fewest leases at all its stations: what dies with a
+    /// worker stays small.
     func choose(avoiding failedBy: [WorkerInstance], among sessions: Sessions) -> Choice {
         var best: Int?
         var bestOfAll: Int?

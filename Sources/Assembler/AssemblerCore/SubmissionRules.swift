@@ -5,7 +5,8 @@ enum SubmissionRules {
     static func complaint(about submit: Submit) -> String? {
         let spec = submit.spec
         guard submit.itemCount <= Limits.orderItemCountMax else {
-            return "item_count: an order has at most \(Limits.orderItemCountMax) items, not \(submit.itemCount)"
+            return
+                "item_count: an order has at most \(Limits.orderItemCountMax) items, not \(submit.itemCount)"
         }
         guard Limits.fingerprintBytesRange.contains(submit.fingerprint.count) else {
             return "fingerprint: has \(Limits.fingerprintBytesRange.lowerBound) to "
@@ -49,14 +50,16 @@ enum SubmissionRules {
 
     private static func complaint(about item: Item) -> String? {
         guard Label.isValid(item.station) else {
-            return "station: '\(item.station.prefix(80))' is not 1 to \(Limits.labelBytesMax) letters, digits, "
+            return
+                "station: '\(item.station.prefix(80))' is not 1 to \(Limits.labelBytesMax) letters, digits, "
                 + "'.', '_' and '-'"
         }
         guard item.name.utf8.count <= Limits.nameBytesMax else {
             return "name: has at most \(Limits.nameBytesMax) bytes"
         }
         guard item.payload.data.count <= Limits.contentBytesMax else {
-            return "payload: has \(item.payload.data.count) bytes; at most \(Limits.contentBytesMax) are taken"
+            return
+                "payload: has \(item.payload.data.count) bytes; at most \(Limits.contentBytesMax) are taken"
         }
         guard !item.hasTimeoutMs || item.timeoutMs >= 1 else { return "timeout: is at least 1 ms" }
         guard !item.hasAttemptsMax || (1...Limits.attemptsMax).contains(Int(item.attemptsMax)) else {

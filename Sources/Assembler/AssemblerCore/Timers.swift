@@ -1,7 +1,8 @@
 import HeapModule
 import Wire
 
-/// What the assembler waits for. A timer whose subject has moved on is stale, and is dropped when it comes up.
+/// What the assembler waits for. A timer whose subject has moved on is stale, and is dropped when it comes
+/// up.
 enum TimedEvent: Equatable {
     case attemptTimeout(LeaseKey)
     case retry(ItemKey)

@@ -36,7 +36,8 @@ struct Tray {
     private(set) var byteCount = 0
     /// When the last page came.
     var filledAt: Instant
-    /// Nothing is leased while it is held back: before `not_before`, and while workers may still claim its items.
+    /// Nothing is leased while it is held back: before `not_before`, and while workers may still claim its
+    /// items.
     var isHeldBack = false
     /// One for each station that its items need.
     private(set) var lines: [Line] = []
@@ -101,7 +102,9 @@ struct Tray {
         return slots[index].attemptCount
     }
 
-    mutating func supersede(_ index: Int, by claim: LeaseKey) -> LeaseKey? { slots[index].supersede(by: claim) }
+    mutating func supersede(_ index: Int, by claim: LeaseKey) -> LeaseKey? {
+        slots[index].supersede(by: claim)
+    }
 
     /// - Returns: where the item waits again, or `nil` when the slot had moved on.
     mutating func release(_ index: Int, _ lease: LeaseKey, isLoss: Bool) -> StationIndex? {
@@ -163,7 +166,9 @@ struct Tray {
 
     /// Corrects the elapsed time once the commit that served is over.
     mutating func correctElapsed(_ elapsed: Duration) {
-        guard case .served(var record) = phase else { preconditionFailure("elapsed of a tray that is \(phase)") }
+        guard case .served(var record) = phase else {
+            preconditionFailure("elapsed of a tray that is \(phase)")
+        }
         record.elapsed = elapsed
         phase = .served(record)
     }
@@ -199,10 +204,14 @@ struct Tray {
         guard mayLease, let line = lines.firstIndex(where: { $0.station == index }) else { return .nothing }
         for _ in 0..<lines[line].retries.count {
             guard let item = lines[line].retries.popFirst() else { break }
-            if let place = place(for: item, in: station, among: sessions, line: line) { return .item(item, place: place) }
+            if let place = place(for: item, in: station, among: sessions, line: line) {
+                return .item(item, place: place)
+            }
         }
         while let item = lines[line].items.popFirst() {
-            if let place = place(for: item, in: station, among: sessions, line: line) { return .item(item, place: place) }
+            if let place = place(for: item, in: station, among: sessions, line: line) {
+                return .item(item, place: place)
+            }
         }
         return lines[line].isEmpty ? .nothing : .wait
     }
@@ -212,7 +221,9 @@ struct Tray {
         for item: Int, in station: Station, among sessions: Sessions, line: Int
     ) -> Int? {
         guard slots[item].isWaiting else { return nil }
-        if case .place(let place) = station.choose(avoiding: failedBy[item] ?? [], among: sessions) { return place }
+        if case .place(let place) = station.choose(avoiding: failedBy[item] ?? [], among: sessions) {
+            return place
+        }
         lines[line].retries.append(item)
         return nil
     }
@@ -236,7 +247,9 @@ struct Tray {
             lines[line].items.prepend(item)
             return .stepBack
         }
-        if case .place(let place) = station.choose(avoiding: failedBy[item] ?? [], among: sessions) { return .lease(place: place) }
+        if case .place(let place) = station.choose(avoiding: failedBy[item] ?? [], among: sessions) {
+            return .lease(place: place)
+        }
         return .wait
     }
 
@@ -247,7 +260,8 @@ struct Tray {
         return station
     }
 
-    /// - Returns: whether the order has to be put into the station's queue: it has items to give, and is not there.
+    /// - Returns: whether the order has to be put into the station's queue: it has items to give, and is not
+    ///   there.
     mutating func joinQueue(at station: StationIndex) -> Bool {
         guard mayLease, let line = lines.firstIndex(where: { $0.station == station }),
             !lines[line].isQueued, !lines[line].isEmpty

@@ -14,7 +14,8 @@ struct Door: ~Copyable {
 
     /// What a round takes from a door.
     struct Batch {
-        /// Closed before the batch was read: to be handled before it, so that the last results of the dead still land.
+        /// Closed before the batch was read: to be handled before it, so that the last results of the dead
+        /// still land.
         var closedBefore: [ConnectionID] = []
         var arrivals: [Arrival] = []
         /// Opened and closed within the batch: to be handled after it.
@@ -37,7 +38,9 @@ struct Door: ~Copyable {
         let descriptor: Int32?
     }
 
-    init(_ endpoint: DoorName, at address: String, context: Context, thread: PollingThread) throws(ZeroMQError) {
+    init(_ endpoint: DoorName, at address: String, context: Context, thread: PollingThread)
+        throws(ZeroMQError)
+    {
         let socket = try Socket(context, .router)
         try socket.set(.maxMessageBytes, Limits.messageBytesMax)
         try socket.set(.sendHighWaterMark, Door.waitingMessageCountMax)
@@ -56,7 +59,8 @@ struct Door: ~Copyable {
     /// Messages that may wait for one peer. What is bulky is pulled, so a healthy peer stays far below.
     private static let waitingMessageCountMax = 10_000
 
-    /// Reads what has arrived, at most `countMax` messages or `bytesMax` bytes, and which connections have closed.
+    /// Reads what has arrived, at most `countMax` messages or `bytesMax` bytes, and which connections have
+    /// closed.
     mutating func receive(
         countMax: Int, bytesMax: Int, numbers: inout UInt64
     ) throws(ZeroMQError) -> Batch {
@@ -129,7 +133,8 @@ struct Door: ~Copyable {
             switch event.kind {
             case .disconnected:
                 closed.append(event.value)
-            case .accepted, .listening, .bindFailed, .acceptFailed, .connectDelayed, .connected, .connectRetried,
+            case .accepted, .listening, .bindFailed, .acceptFailed, .connectDelayed, .connected,
+                .connectRetried,
                 .handshakeSucceeded, .handshakeFailed, .closed, .closeFailed, .other:
                 continue
             }

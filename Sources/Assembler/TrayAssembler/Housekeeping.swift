@@ -39,8 +39,11 @@ struct Housekeeping {
         guard (freeBytes < reserveBytes) != isShort else { return nil }
         isShort.toggle()
         log.warning(
-            isShort ? "disk nearly full: new orders are refused" : "disk has room again: new orders are taken",
-            metadata: ["free_bytes": "\(freeBytes)", "reserve_bytes": "\(reserveBytes)", "folder": "\(directory)"])
+            isShort
+                ? "disk nearly full: new orders are refused" : "disk has room again: new orders are taken",
+            metadata: [
+                "free_bytes": "\(freeBytes)", "reserve_bytes": "\(reserveBytes)", "folder": "\(directory)",
+            ])
         return isShort
     }
 

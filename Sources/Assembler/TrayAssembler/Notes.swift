@@ -22,7 +22,8 @@ struct Notes {
                 "order served",
                 metadata: ["order": "\(order)", "status": "\(status.text)", "elapsed": "\(elapsed)"])
         case .orderAbandoned(let order):
-            log.warning("order abandoned by its producer before its last page", metadata: ["order": "\(order)"])
+            log.warning(
+                "order abandoned by its producer before its last page", metadata: ["order": "\(order)"])
         case .attemptFailed(let order, let index, let attempt, let worker, let message, let retryIn):
             log.info(
                 "attempt failed",
@@ -41,12 +42,15 @@ struct Notes {
         case .malformed(let connection, let endpoint, let message):
             log.warning(
                 "message not understood",
-                metadata: ["connection": "\(connection.number)", "endpoint": "\(endpoint)", "error": "\(message)"])
+                metadata: [
+                    "connection": "\(connection.number)", "endpoint": "\(endpoint)", "error": "\(message)",
+                ])
         case .refused(let connection, let reason, let message):
             log.info(
                 "refused",
                 metadata: [
-                    "connection": "\(connection.number)", "reason": "\(reason)", "message": "\(message.prefix(200))",
+                    "connection": "\(connection.number)", "reason": "\(reason)",
+                    "message": "\(message.prefix(200))",
                 ])
         }
     }

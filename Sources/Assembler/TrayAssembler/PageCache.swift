@@ -1,7 +1,8 @@
 import DequeModule
 import Wire
 
-/// Pages of items that were accepted or read lately, so that most leases need not ask the store for their payloads.
+/// Pages of items that were accepted or read lately, so that most leases need not ask the store for their
+/// payloads.
 struct PageCache {
     struct Page {
         let firstIndex: Int
@@ -24,7 +25,9 @@ struct PageCache {
     init(bytesMax: Int) { self.bytesMax = bytesMax }
 
     mutating func insert(_ order: OrderID, firstIndex: Int, items: [Item]) {
-        guard !items.isEmpty, pages[order]?.contains(where: { $0.firstIndex == firstIndex }) != true else { return }
+        guard !items.isEmpty, pages[order]?.contains(where: { $0.firstIndex == firstIndex }) != true else {
+            return
+        }
         let page = Page(firstIndex: firstIndex, items: items)
         let position = pages[order]?.firstIndex { $0.firstIndex > firstIndex } ?? pages[order]?.count ?? 0
         pages[order, default: []].insert(page, at: position)

@@ -58,20 +58,26 @@ struct RunningAssembler: ~Copyable {
     /// - Returns: when the next one is due at the latest.
     mutating func round(_ clock: Clock) throws -> Instant? {
         let fromKitchen = try kitchen.receive(
-            countMax: RunningAssembler.roundMessageCountMax, bytesMax: RunningAssembler.roundBytesMax, numbers: &connectionNumber)
+            countMax: RunningAssembler.roundMessageCountMax, bytesMax: RunningAssembler.roundBytesMax,
+            numbers: &connectionNumber)
         let fromOrders = try orders.receive(
-            countMax: RunningAssembler.roundMessageCountMax, bytesMax: RunningAssembler.roundBytesMax, numbers: &connectionNumber)
+            countMax: RunningAssembler.roundMessageCountMax, bytesMax: RunningAssembler.roundBytesMax,
+            numbers: &connectionNumber)
         let now = clock.moment()
         var step = Step()
         for connection in unreachable { step.append(core.handle(.unreachable(connection), now: now)) }
         unreachable = []
         for batch in [fromKitchen, fromOrders] {
-            for connection in batch.closedBefore { step.append(core.handle(.disconnected(connection), now: now)) }
+            for connection in batch.closedBefore {
+                step.append(core.handle(.disconnected(connection), now: now))
+            }
         }
         for arrival in fromKitchen.arrivals { step.append(takeFromKitchen(arrival, now: now)) }
         for arrival in fromOrders.arrivals { step.append(try takeFromOrders(arrival, now: now)) }
         for batch in [fromKitchen, fromOrders] {
-            for connection in batch.closedWithin { step.append(core.handle(.disconnected(connection), now: now)) }
+            for connection in batch.closedWithin {
+                step.append(core.handle(.disconnected(connection), now: now))
+            }
         }
         if let isShort = housekeeping.checkRoom(now: now.instant) {
             step.append(core.handle(.storeIsShort(isShort), now: now))
@@ -83,7 +89,8 @@ struct RunningAssembler: ~Copyable {
         return nextRound(isDrained: fromKitchen.isDrained && fromOrders.isDrained, now: now.instant)
     }
 
-    /// The whole durability story: no action is performed before the changes that it rests on are in the store.
+    /// The whole durability story: no action is performed before the changes that it rests on are in the
+    /// store.
     private mutating func commitThenAct(_ step: Step, clock: Clock) throws {
         var actions = step.actions
         let changes = deferredChanges + step.changes
@@ -93,7 +100,9 @@ struct RunningAssembler: ~Copyable {
             let after = core.handle(.committed, now: clock.moment())
             actions += after.actions
             deferredChanges = after.changes
-            deferredUntil = after.changes.isEmpty ? nil : clock.moment().instant.advanced(by: RunningAssembler.deferredFor)
+            deferredUntil =
+                after.changes.isEmpty
+                ? nil : clock.moment().instant.advanced(by: RunningAssembler.deferredFor)
         }
         remember(step.changes)
         try perform(actions, clock: clock)
@@ -193,7 +202,9 @@ struct RunningAssembler: ~Copyable {
     }
 
     private mutating func lease(for grant: Grant) throws(StoreError) -> Lease {
-        let item = try page(of: grant.order, containing: grant.index).map { $0.items[grant.index - $0.firstIndex] }
+        let item = try page(of: grant.order, containing: grant.index).map {
+            $0.items[grant.index - $0.firstIndex]
+        }
         guard let item else {
             throw .corrupt(path: store.path, detail: "item \(grant.index) of order \(grant.order) is missing")
         }
@@ -222,7 +233,9 @@ struct RunningAssembler: ~Copyable {
         note(kitchen.send(Frames.encode(message), to: connection), connection)
     }
 
-    private mutating func answer(_ connection: ConnectionID, _ request: UInt64, _ body: OrdersMessage.OneOf_Body) {
+    private mutating func answer(
+        _ connection: ConnectionID, _ request: UInt64, _ body: OrdersMessage.OneOf_Body
+    ) {
         let message = OrdersMessage.with {
             $0.request = request
             $0.body = body
@@ -245,7 +258,9 @@ struct RunningAssembler: ~Copyable {
     private func outcomes(
         of order: OrderID, after landing: Int, countMax: Int, now: Moment
     ) throws(StoreError) -> OrdersMessage.OneOf_Body {
-        guard let summary = try summary(of: order, now: now) else { return .refusal(RunningAssembler.notFound(order)) }
+        guard let summary = try summary(of: order, now: now) else {
+            return .refusal(RunningAssembler.notFound(order))
+        }
         let outcomes = try store.outcomes(
             of: order, after: landing, countMax: countMax, bytesMax: Limits.batchBytesAim)
         return .outcomes(
@@ -259,10 +274,13 @@ struct RunningAssembler: ~Copyable {
     private mutating func tray(
         of order: OrderID, from index: Int, countMax: Int, now: Moment
     ) throws(StoreError) -> OrdersMessage.OneOf_Body {
-        guard let summary = try summary(of: order, now: now) else { return .refusal(RunningAssembler.notFound(order)) }
+        guard let summary = try summary(of: order, now: now) else {
+            return .refusal(RunningAssembler.notFound(order))
+        }
         var tray = TrayPage()
         tray.summary = summary
-        guard countMax > 0, index < summary.itemCount, let page = try page(of: order, containing: index) else {
+        guard countMax > 0, index < summary.itemCount, let page = try page(of: order, containing: index)
+        else {
             return .tray(tray)
         }
         let items = page.items[(index - page.firstIndex)...].prefix(countMax)

@@ -11,7 +11,8 @@ import ZeroMQ
 struct AssemblerCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "assembler",
-        abstract: "Owns the trays: takes orders from producers, leases their items to workers, keeps every outcome.",
+        abstract:
+            "Owns the trays: takes orders from producers, leases their items to workers, keeps every outcome.",
         discussion: """
             Without a subcommand it runs until it is told to stop (SIGTERM or SIGINT).
 
@@ -49,7 +50,9 @@ struct RunCommand: AsyncParsableCommand {
 
     @Option(
         name: .customLong("disk-reserve-mib"),
-        help: "With less room on the store's disk, new orders are refused (TRAY_DISK_RESERVE_MIB). Default: 256.")
+        help:
+            "With less room on the store's disk, new orders are refused (TRAY_DISK_RESERVE_MIB). Default: 256."
+    )
     var diskReserveMebibytes: String?
 
     @Flag(help: "Bind beyond loopback without encryption: anybody who reaches the ports may use them.")
@@ -149,7 +152,9 @@ struct VerifyCommand: ParsableCommand {
                     + "\(report.attemptCount) attempts: \(report.problems.count) problems")
             guard report.isSound else {
                 Program.end(
-                    Failure(.store, "\(store) is damaged; restore a copy of it, and keep this one for the search"))
+                    Failure(
+                        .store, "\(store) is damaged; restore a copy of it, and keep this one for the search")
+                )
             }
         } catch {
             Program.end(Failure(.store, "\(error)"))
@@ -167,7 +172,8 @@ enum Keys {
     static let insecure = Setting.toggle("insecure", default: false)
 
     static let all = [
-        orders.key, kitchen.key, store.key, retention.key, diskReserveMebibytes.key, insecure.key, Logs.level.key,
+        orders.key, kitchen.key, store.key, retention.key, diskReserveMebibytes.key, insecure.key,
+        Logs.level.key,
     ]
 }
 
