@@ -110,7 +110,7 @@ struct TrayWorkerTests {
         await kitchen.open()
         let stubborn = ClosureHandler { _ in
             await withCheckedContinuation { continuation in
-                DispatchQueue.global().asyncAfter(deadline: .now() + 3) { continuation.resume() }
+                DispatchQueue.global().asyncAfter(deadline: .now() + 60) { continuation.resume() }
             }
             return .text("too late")
         }
@@ -124,7 +124,7 @@ struct TrayWorkerTests {
         let started = ContinuousClock.now
         await worker.hurry()
         #expect(await ending == .leftBehind(runningCount: 1, heldCount: 0))
-        #expect(ContinuousClock.now - started < .seconds(2))
+        #expect(ContinuousClock.now - started < .seconds(30))
     }
 
     @Test("cancelling the task of `run` hurries the worker")

@@ -157,6 +157,7 @@ struct RunningAssembler: ~Copyable {
 
     private mutating func perform(_ actions: [Action], clock: Clock) throws {
         var grants: OrderedDictionary<ConnectionID, [Grant]> = [:]
+        var later: [Note] = []
         for action in actions {
             switch action {
             case .tellWorker(let connection, let body):
@@ -177,10 +178,12 @@ struct RunningAssembler: ~Copyable {
                 orders.forget(connection)
                 kitchen.forget(connection)
             case .note(let note):
-                notes.write(note)
+                later.append(note)
             }
         }
         for (connection, grants) in grants { try sendLeases(grants, to: connection) }
+        // Work goes out before the log hears of it.
+        for note in later { notes.write(note) }
     }
 
     private mutating func sendLeases(_ grants: [Grant], to connection: ConnectionID) throws(StoreError) {
