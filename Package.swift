@@ -111,6 +111,8 @@ let package = Package(
             dependencies: [
                 "AssemblerStore", "AssemblerCore", "Wire", .product(name: "GRDB", package: "GRDB.swift"),
             ]),
+        .testTarget(
+            name: "TrayAssemblerTests", dependencies: ["TrayAssembler", "Wire", "ZeroMQ", logging]),
         .testTarget(name: "WorkerCoreTests", dependencies: ["WorkerCore", "Wire"]),
         .testTarget(name: "TrayWorkerTests", dependencies: ["TrayWorker", "Service", "Wire", "ZeroMQ"]),
         .testTarget(name: "ProducerCoreTests", dependencies: ["ProducerCore", "Wire"]),

@@ -12,6 +12,8 @@ public enum Limits {
     /// one.
     public static let batchBytesAim = 1 << 20
     public static let batchCountMax = 1_000
+    /// Questions of one connection that wait for the same order.
+    public static let watchCountMax = 64
     public static let orderItemCountMax = 1_000_000
     public static let openItemCountMax = 2_000_000
     public static let openBytesMax = 1 << 30

@@ -121,6 +121,18 @@ struct OrderTests {
         #expect(shop.round(shop.asks(producer, .submit(submit))).pagesTaken == [2])
     }
 
+    @Test("of a key that is being submitted by somebody else waits until that is done")
+    func keyBeingSubmitted() {
+        var shop = Shop()
+        let producer = shop.producer()
+        let first = Shop.submit(shop.newOrderID(), Shop.items("grill"), count: 2) { $0.key = "nightly" }
+        let second = Shop.submit(shop.newOrderID(), Shop.items("grill"), count: 2) { $0.key = "nightly" }
+        _ = shop.round(shop.asks(producer, .submit(first)))
+        let step = shop.round(shop.asks(producer, .submit(second)))
+        #expect(step.refusals.map(\.reason) == [.unavailable])
+        #expect(step.pagesTaken.isEmpty)
+    }
+
     @Test("half submitted is deleted when its producer is silent for a minute")
     func abandoned() {
         var shop = Shop()

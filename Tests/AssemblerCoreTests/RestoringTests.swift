@@ -94,7 +94,8 @@ struct RestoringTests {
     @Test("failures and losses count on, and the worker that failed an item is remembered")
     func attempts() {
         let record = AttemptRecord(
-            attempt: 1, worker: "w", instance: WorkerInstance(bytes: Array(repeating: 7, count: 16)),
+            attempt: 1, lease: LeaseID(incarnation: 1, number: 1), worker: "w",
+            instance: WorkerInstance(bytes: Array(repeating: 7, count: 16)),
             isAlone: false, error: ItemError(), at: WallTime(milliseconds: 0))
         let order = restored(
             ["grill"],

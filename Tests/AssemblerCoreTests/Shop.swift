@@ -5,7 +5,7 @@ import Wire
 
 /// A core, a clock that moves when told, and short words for what producers and workers say.
 struct Shop {
-    var core: AssemblerCore
+    var core: AssemblerMachine
     var now = Moment(
         instant: Instant(nanoseconds: 1_000_000_000), wall: WallTime(milliseconds: 1_700_000_000_000))
     private var lastConnection: UInt64 = 0
@@ -17,7 +17,7 @@ struct Shop {
         _ configuration: CoreConfiguration = CoreConfiguration(), incarnation: UInt32 = 1,
         restoring: [RestoredOrder] = []
     ) {
-        core = AssemblerCore(
+        core = AssemblerMachine(
             configuration: configuration, incarnation: incarnation, restoring: restoring, now: now)
     }
 

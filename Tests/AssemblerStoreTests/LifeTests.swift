@@ -22,7 +22,8 @@ struct LifeTests {
         let kitchen = try Kitchen()
         let instance = WorkerInstance(bytes: Array(repeating: 7, count: 16))
         let failure = AttemptRecord(
-            attempt: 1, worker: "worker-1", instance: instance, isAlone: false,
+            attempt: 1, lease: LeaseID(incarnation: 1, number: 1), worker: "worker-1", instance: instance,
+            isAlone: false,
             error: ItemError.with {
                 $0.kind = .failed
                 $0.message = "no bread"

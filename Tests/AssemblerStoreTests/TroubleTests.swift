@@ -92,7 +92,8 @@ struct TroubleTests {
         ])
     func changedByte(sql: String, row: String) throws {
         let record = AttemptRecord(
-            attempt: 1, worker: "w", instance: WorkerInstance(bytes: [1]), isAlone: false, error: ItemError(),
+            attempt: 1, lease: LeaseID(incarnation: 1, number: 1), worker: "w",
+            instance: WorkerInstance(bytes: [1]), isAlone: false, error: ItemError(),
             at: Sample.now)
         var changes =
             Sample.accept(1) + [

@@ -114,7 +114,7 @@ struct TrayWorkerTests {
             }
             return .text("too late")
         }
-        let worker = try TrayWorker(
+        let worker = try WorkerService(
             kitchen: kitchen.endpoint, name: "worker-1",
             stations: [Station("stubborn", capacity: 1, handler: stubborn)])
         async let ending = worker.run()
@@ -179,12 +179,12 @@ struct TrayWorkerTests {
         #expect(await ending == .drained)
     }
 
-    private func worker(at endpoint: String) throws -> TrayWorker {
+    private func worker(at endpoint: String) throws -> WorkerService {
         let block = ClosureHandler { _ in
             usleep(300_000)
             return .text("")
         }
-        return try TrayWorker(
+        return try WorkerService(
             kitchen: endpoint, name: "worker-1",
             stations: [
                 Station("echo", capacity: 10, handler: EchoHandler()),

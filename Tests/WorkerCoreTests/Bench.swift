@@ -4,7 +4,7 @@ import Wire
 
 /// A core on a workbench, with a clock that moves when told to.
 struct Bench {
-    private(set) var core: WorkerCore
+    private(set) var core: WorkerMachine
     private(set) var now = Moment(instant: Instant(nanoseconds: 0), wall: WallTime(milliseconds: 0))
 
     static let instance = [UInt8](1...16)
@@ -14,7 +14,7 @@ struct Bench {
     ]
 
     init(drainTimeout: Duration = .seconds(10)) {
-        core = WorkerCore(
+        core = WorkerMachine(
             name: "worker-1", instance: Bench.instance, stations: Bench.stations, drainTimeout: drainTimeout,
             program: "worker 1", now: now)
     }
@@ -31,15 +31,15 @@ struct Bench {
     }
 
     /// One round of the shell: the inputs, then a tick.
-    mutating func round(_ inputs: WorkerCore.Input...) -> [WorkerCore.Action] {
+    mutating func round(_ inputs: WorkerMachine.Input...) -> [WorkerMachine.Action] {
         inputs.flatMap { core.handle($0, now: now).actions } + core.tick(now: now).actions
     }
 
-    mutating func handle(_ input: WorkerCore.Input) -> [WorkerCore.Action] {
+    mutating func handle(_ input: WorkerMachine.Input) -> [WorkerMachine.Action] {
         core.handle(input, now: now).actions
     }
 
-    mutating func after(_ duration: Duration) -> [WorkerCore.Action] {
+    mutating func after(_ duration: Duration) -> [WorkerMachine.Action] {
         pass(duration)
         return core.tick(now: now).actions
     }
@@ -49,8 +49,8 @@ struct Bench {
     }
 
     /// Time passes as it does in a healthy session; what the heartbeats cause is left out.
-    mutating func live(_ duration: Duration) -> [WorkerCore.Action] {
-        var actions: [WorkerCore.Action] = []
+    mutating func live(_ duration: Duration) -> [WorkerMachine.Action] {
+        var actions: [WorkerMachine.Action] = []
         let end = now.instant.advanced(by: duration)
         while now.instant < end {
             pass(min(.milliseconds(500), now.instant.duration(to: end)))
@@ -107,11 +107,11 @@ func welcome(session: UInt64 = 7, version: UInt32 = 1, contentBytesMax: UInt64 =
     }
 }
 
-func leases(_ leases: Lease...) -> WorkerCore.Input {
+func leases(_ leases: Lease...) -> WorkerMachine.Input {
     .received(KitchenMessage.with { $0.leases.leases = leases })
 }
 
-func ack(_ numbers: UInt64..., fate: Ack.Fate = .stored) -> WorkerCore.Input {
+func ack(_ numbers: UInt64..., fate: Ack.Fate = .stored) -> WorkerMachine.Input {
     .received(
         KitchenMessage.with {
             $0.acks.acks = numbers.map { number in
@@ -123,7 +123,7 @@ func ack(_ numbers: UInt64..., fate: Ack.Fate = .stored) -> WorkerCore.Input {
         })
 }
 
-func revoke(_ numbers: UInt64...) -> WorkerCore.Input {
+func revoke(_ numbers: UInt64...) -> WorkerMachine.Input {
     .received(
         KitchenMessage.with {
             $0.revokes.revokes = numbers.map { number in
@@ -135,7 +135,7 @@ func revoke(_ numbers: UInt64...) -> WorkerCore.Input {
         })
 }
 
-func refusal(_ reason: Refusal.Reason, message: String = "no") -> WorkerCore.Input {
+func refusal(_ reason: Refusal.Reason, message: String = "no") -> WorkerMachine.Input {
     .received(
         KitchenMessage.with {
             $0.refusal.reason = reason

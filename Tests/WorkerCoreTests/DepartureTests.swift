@@ -5,7 +5,7 @@ import Wire
 
 @Suite("Going away")
 struct DepartureTests {
-    private let stopped = WorkerCore.Input.handlerEnded(
+    private let stopped = WorkerMachine.Input.handlerEnded(
         id(1), .failed(message: "terminated", isPermanent: false))
 
     @Test("an idle worker says farewell at once")

@@ -11,8 +11,8 @@ struct ResultTests {
             (.stored, []), (.late, [.note(.resultDropped(id(1), .late))]),
             (.unknown, [.note(.resultDropped(id(1), .unknown))]),
             (.invalid, [.note(.resultDropped(id(1), .invalid))]),
-        ] as [(Ack.Fate, [WorkerCore.Action])])
-    func acknowledged(fate: Ack.Fate, notes: [WorkerCore.Action]) {
+        ] as [(Ack.Fate, [WorkerMachine.Action])])
+    func acknowledged(fate: Ack.Fate, notes: [WorkerMachine.Action]) {
         var bench = Bench.working()
         _ = bench.round(leases(lease(1)), .handlerEnded(id(1), .done(text("1"))))
         #expect(bench.round(ack(1, fate: fate)) == notes)
@@ -138,7 +138,7 @@ struct ResultTests {
                 == [.send(results(result(1, failure(kept, isPermanent: true))))])
     }
 
-    private func batches(_ actions: [WorkerCore.Action]) -> [ResultBatch] {
+    private func batches(_ actions: [WorkerMachine.Action]) -> [ResultBatch] {
         actions.compactMap { action in
             guard case .send(let message) = action, case .results(let batch)? = message.body else {
                 return nil

@@ -57,8 +57,8 @@ struct SessionTests {
         arguments: [
             .received(KitchenMessage.with { $0.heartbeat = Heartbeat() }), ack(99), revoke(99), leases(),
             refusal(.malformed), .received(KitchenMessage()),
-        ] as [WorkerCore.Input])
-    func hearing(input: WorkerCore.Input) {
+        ] as [WorkerMachine.Input])
+    func hearing(input: WorkerMachine.Input) {
         var bench = Bench.working()
         _ = bench.after(.seconds(5))
         _ = bench.round(input)

@@ -15,7 +15,7 @@ func expectSent(_ outcome: Socket.SendOutcome, sourceLocation: SourceLocation = 
 struct TookTooLong: Error {}
 
 /// Looks every millisecond; real sockets have no other way to say that they are quiet.
-func waitUntil(_ limit: Duration = .seconds(10), _ condition: () throws -> Bool) throws {
+func waitUntil(_ limit: Duration = .seconds(60), _ condition: () throws -> Bool) throws {
     let deadline = ContinuousClock.now + limit
     while try !condition() {
         guard ContinuousClock.now < deadline else { throw TookTooLong() }
@@ -24,7 +24,7 @@ func waitUntil(_ limit: Duration = .seconds(10), _ condition: () throws -> Bool)
 }
 
 func waitForMessage(at socket: borrowing Socket) throws -> Received? {
-    let deadline = ContinuousClock.now + .seconds(10)
+    let deadline = ContinuousClock.now + .seconds(60)
     while ContinuousClock.now < deadline {
         if let received = try socket.receive() { return received }
         usleep(1_000)
@@ -35,7 +35,7 @@ func waitForMessage(at socket: borrowing Socket) throws -> Received? {
 func waitForEvent(
     at monitor: borrowing SocketMonitor, _ isWanted: (MonitorEvent) -> Bool
 ) throws -> MonitorEvent? {
-    let deadline = ContinuousClock.now + .seconds(10)
+    let deadline = ContinuousClock.now + .seconds(60)
     while ContinuousClock.now < deadline {
         if let event = try monitor.next() {
             if isWanted(event) { return event }
@@ -48,7 +48,7 @@ func waitForEvent(
 
 /// The same for what is reached with `await`.
 func eventually(_ condition: () async throws -> Bool) async throws {
-    let deadline = ContinuousClock.now + .seconds(10)
+    let deadline = ContinuousClock.now + .seconds(60)
     while try await !condition() {
         guard ContinuousClock.now < deadline else { throw TookTooLong() }
         try await Task.sleep(for: .milliseconds(1))

@@ -49,6 +49,8 @@ public struct WorkerInstance: Hashable, Sendable {
 public struct AttemptRecord: Equatable, Sendable {
     /// 1 for the first.
     public var attempt: Int
+    /// A repeated report of it is told by this.
+    public var lease: LeaseID
     public var worker: String
     public var instance: WorkerInstance
     /// It was the worker's only started lease.
@@ -58,9 +60,12 @@ public struct AttemptRecord: Equatable, Sendable {
     public var at: WallTime
 
     public init(
-        attempt: Int, worker: String, instance: WorkerInstance, isAlone: Bool, error: ItemError, at: WallTime
+        attempt: Int, lease: LeaseID, worker: String, instance: WorkerInstance, isAlone: Bool,
+        error: ItemError,
+        at: WallTime
     ) {
         self.attempt = attempt
+        self.lease = lease
         self.worker = worker
         self.instance = instance
         self.isAlone = isAlone

@@ -133,6 +133,10 @@ struct Slot: Equatable {
 
     /// Takes over what the store knows of an ended attempt.
     mutating func restore(isLoss: Bool) {
-        if isLoss { lossCount += 1 } else { failureCount += 1 }
+        if isLoss {
+            lossCount = lossCount == .max ? .max : lossCount + 1
+        } else {
+            failureCount = failureCount == .max ? .max : failureCount + 1
+        }
     }
 }

@@ -15,6 +15,7 @@ enum SubmissionRules {
         guard spec.name.utf8.count <= Limits.nameBytesMax else {
             return "name: has at most \(Limits.nameBytesMax) bytes"
         }
+        guard !spec.key.utf8.contains(0) else { return "key: has a NUL character" }
         guard spec.key.utf8.count <= Limits.keyBytesMax else {
             return "key: has at most \(Limits.keyBytesMax) bytes"
         }

@@ -15,7 +15,7 @@ struct Tray {
     }
 
     /// What items of an order have in common.
-    struct Kind: Equatable {
+    struct Kind: Hashable {
         let station: StationIndex
         let timeout: Duration
         let attemptsMax: Int
@@ -29,6 +29,7 @@ struct Tray {
     let arrivedAt: Instant?
     private(set) var phase = Phase.filling
     private(set) var kinds: [Kind] = []
+    private var kindIndexes: [Kind: UInt32] = [:]
     private(set) var slots: [Slot] = []
     private(set) var counts = TrayCounts()
     private(set) var leasedCount = 0
@@ -41,8 +42,14 @@ struct Tray {
     var isHeldBack = false
     /// One for each station that its items need.
     private(set) var lines: [Line] = []
-    /// Who failed an item, so that another worker gets the next attempt.
-    private(set) var failedBy: [Int: [WorkerInstance]] = [:]
+    private var lineIndexes: [StationIndex: Int] = [:]
+    /// An item's failures: another worker gets the next attempt, and none counts twice.
+    private var failures: [Int: [Failure]] = [:]
+
+    private struct Failure {
+        let lease: LeaseKey
+        let worker: WorkerInstance
+    }
 
     init(_ accepted: AcceptedOrder, arrivedAt: Instant?, now: Instant) {
         self.accepted = accepted
@@ -76,16 +83,18 @@ struct Tray {
 
     mutating func add(_ head: ItemHead, kind: Kind) {
         precondition(phase == .filling && !isFull, "an item for a tray that is \(phase)")
-        // Neighbours are mostly of one kind, and an order has few kinds.
-        if kinds.last != kind, let known = kinds.firstIndex(of: kind) {
-            slots.append(Slot(kind: UInt32(known)))
-        } else {
-            if kinds.last != kind { kinds.append(kind) }
-            slots.append(Slot(kind: UInt32(kinds.count - 1)))
-        }
+        slots.append(Slot(kind: index(of: kind)))
         byteCount += head.byteCount
         let line = lineIndex(at: kind.station)
         lines[line].items.append(slots.count - 1)
+    }
+
+    private mutating func index(of kind: Kind) -> UInt32 {
+        if let known = kindIndexes[kind] { return known }
+        let index = UInt32(kinds.count)
+        kinds.append(kind)
+        kindIndexes[kind] = index
+        return index
     }
 
     mutating func seal() {
@@ -129,9 +138,17 @@ struct Tray {
         let action = slots[index].fail(lease, isPermanent: isPermanent, attemptsMax: kind.attemptsMax)
         guard action != .ignore else { return nil }
         leasedCount -= 1
-        if failedBy[index]?.contains(worker) != true { failedBy[index, default: []].append(worker) }
+        failures[index, default: []].append(Failure(lease: lease, worker: worker))
         return FailedAttempt(action: action, attempt: attempt, station: kind.station)
     }
+
+    /// Whether this attempt has failed already: its worker may not have heard that this is known.
+    func hasFailed(_ index: Int, under lease: LeaseKey) -> Bool {
+        failures[index]?.contains { $0.lease == lease } == true
+    }
+
+    /// Who failed an item.
+    private func failedBy(_ index: Int) -> [WorkerInstance] { failures[index]?.map(\.worker) ?? [] }
 
     mutating func wake(_ index: Int) -> Bool { slots[index].wake() }
 
@@ -149,7 +166,7 @@ struct Tray {
         guard slots[index].settle(status) else { return nil }
         if slot.lease != nil { leasedCount -= 1 }
         counts.add(status)
-        failedBy[index] = nil
+        failures[index] = nil
         lastLanding += 1
         return Landing(
             number: lastLanding, station: kind(of: index).station, lease: slot.lease,
@@ -162,6 +179,7 @@ struct Tray {
         precondition(phase == .running, "served a tray that is \(phase)")
         phase = .served(record)
         lines = []
+        lineIndexes = [:]
     }
 
     /// Corrects the elapsed time once the commit that served is over.
@@ -184,7 +202,9 @@ struct Tray {
 
     mutating func restore(_ attempt: RestoredOrder.Attempt) {
         slots[attempt.index].restore(isLoss: attempt.isLost)
-        if !attempt.isLost { failedBy[attempt.index, default: []].append(attempt.record.instance) }
+        guard !attempt.isLost else { return }
+        failures[attempt.index, default: []].append(
+            Failure(lease: LeaseKey(attempt.record.lease), worker: attempt.record.instance))
     }
 
     mutating func restore(lastLanding: Int) { self.lastLanding = lastLanding }
@@ -201,7 +221,7 @@ struct Tray {
 
     /// Takes the next item for a station, and chooses who gets it. Retries go before what was never tried.
     mutating func takeNext(at index: StationIndex, of station: Station, among sessions: Sessions) -> Next {
-        guard mayLease, let line = lines.firstIndex(where: { $0.station == index }) else { return .nothing }
+        guard mayLease, let line = lineIndexes[index] else { return .nothing }
         for _ in 0..<lines[line].retries.count {
             guard let item = lines[line].retries.popFirst() else { break }
             if let place = place(for: item, in: station, among: sessions, line: line) {
@@ -221,7 +241,7 @@ struct Tray {
         for item: Int, in station: Station, among sessions: Sessions, line: Int
     ) -> Int? {
         guard slots[item].isWaiting else { return nil }
-        if case .place(let place) = station.choose(avoiding: failedBy[item] ?? [], among: sessions) {
+        if case .place(let place) = station.choose(avoiding: failedBy(item), among: sessions) {
             return place
         }
         lines[line].retries.append(item)
@@ -247,7 +267,7 @@ struct Tray {
             lines[line].items.prepend(item)
             return .stepBack
         }
-        if case .place(let place) = station.choose(avoiding: failedBy[item] ?? [], among: sessions) {
+        if case .place(let place) = station.choose(avoiding: failedBy(item), among: sessions) {
             return .lease(place: place)
         }
         return .wait
@@ -263,7 +283,7 @@ struct Tray {
     /// - Returns: whether the order has to be put into the station's queue: it has items to give, and is not
     ///   there.
     mutating func joinQueue(at station: StationIndex) -> Bool {
-        guard mayLease, let line = lines.firstIndex(where: { $0.station == station }),
+        guard mayLease, let line = lineIndexes[station],
             !lines[line].isQueued, !lines[line].isEmpty
         else { return false }
         lines[line].isQueued = true
@@ -273,15 +293,16 @@ struct Tray {
     /// The order has had its turn.
     /// - Returns: whether it goes to the end of the queue; else it leaves it.
     mutating func endTurn(at station: StationIndex) -> Bool {
-        guard let line = lines.firstIndex(where: { $0.station == station }) else { return false }
+        guard let line = lineIndexes[station] else { return false }
         lines[line].isQueued = mayLease && !lines[line].isEmpty
         return lines[line].isQueued
     }
 
     /// The line of this order at a station. Made where there is none.
     private mutating func lineIndex(at station: StationIndex) -> Int {
-        if let known = lines.firstIndex(where: { $0.station == station }) { return known }
+        if let known = lineIndexes[station] { return known }
         lines.append(Line(station: station))
+        lineIndexes[station] = lines.count - 1
         return lines.count - 1
     }
 }

@@ -15,11 +15,14 @@ extension Store {
         }
     }
 
-    /// The state of an order; `nil` where it is not known.
+    /// The state of an order; `nil` where it is not known, or not accepted yet.
     ///
     /// While it runs, the store knows what has settled, but neither leases nor the time since.
     public func summary(of id: OrderID) throws(StoreError) -> OrderSummary? {
-        try perform { database in try database.order(id).map { try database.summary($0) } }
+        try perform { database in
+            guard let row = try database.order(id), row.isSealed else { return nil }
+            return try database.summary(row)
+        }
     }
 
     /// Sealed orders, the newest by their ids first.

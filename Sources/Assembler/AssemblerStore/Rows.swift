@@ -152,7 +152,8 @@ struct OutcomeBodyRow {
 /// A row of `attempt`.
 struct AttemptRow {
     static let columns = """
-        number, item_index, is_lost, attempt, is_alone, at_ms, worker, instance, checksum, error
+        number, item_index, is_lost, attempt, is_alone, at_ms, worker, instance, checksum, error, \
+        lease_incarnation, lease_number
         """
 
     let attempt: RestoredOrder.Attempt
@@ -161,7 +162,9 @@ struct AttemptRow {
         let (number, errorBytes): (Int64, Data) = (row[0], row[9])
         let name = "attempt number \(number) of order \(order)"
         let record = AttemptRecord(
-            attempt: row[3], worker: row[6], instance: WorkerInstance(bytes: Array(row[7] as Data)),
+            attempt: row[3],
+            lease: LeaseID(incarnation: row[10], number: UInt64(bitPattern: row[11] as Int64)),
+            worker: row[6], instance: WorkerInstance(bytes: Array(row[7] as Data)),
             isAlone: row[4],
             error: try decode(errorBytes, row: name), at: WallTime(milliseconds: row[5]))
         attempt = RestoredOrder.Attempt(index: row[1], isLost: row[2], record: record)
@@ -175,7 +178,8 @@ extension RestoredOrder.Attempt {
     func checksum(_ order: OrderID, error: Data) -> Data {
         var checksum = Checksum("attempt", order.data)
         for number in [
-            index, isLost ? 1 : 0, record.attempt, record.isAlone ? 1 : 0, Int(record.at.milliseconds),
+            index, isLost ? 1 : 0, record.attempt, Int(record.lease.incarnation),
+            Int(Int64(bitPattern: record.lease.number)), record.isAlone ? 1 : 0, Int(record.at.milliseconds),
         ] { checksum.add(number) }
         checksum.add(Data(record.worker.utf8))
         checksum.add(Data(record.instance.bytes))

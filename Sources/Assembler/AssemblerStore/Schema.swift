@@ -47,7 +47,7 @@ enum Schema {
         ) STRICT;
         CREATE INDEX tray_order_running ON tray_order (number) WHERE status = 0;
         CREATE INDEX tray_order_by_status ON tray_order (status, id);
-        CREATE INDEX tray_order_served ON tray_order (served_at_ms) WHERE status <> 0;
+        CREATE INDEX tray_order_served ON tray_order (served_at_ms) WHERE status <> 0 AND id IS NOT NULL;
         CREATE INDEX tray_order_deleted ON tray_order (number) WHERE id IS NULL;
 
         CREATE TABLE item_page (
@@ -78,6 +78,8 @@ enum Schema {
             item_index INTEGER NOT NULL,
             is_lost INTEGER NOT NULL,
             attempt INTEGER NOT NULL,
+            lease_incarnation INTEGER NOT NULL,
+            lease_number INTEGER NOT NULL,
             is_alone INTEGER NOT NULL,
             at_ms INTEGER NOT NULL,
             worker TEXT NOT NULL,

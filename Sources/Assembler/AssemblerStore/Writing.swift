@@ -44,9 +44,9 @@ extension Database {
                 [at.milliseconds, order.data])
         case .served(let order, let record): try serve(order, record)
         case .elapsed(let order, let elapsed):
-            try update(
-                order, "UPDATE tray_order SET elapsed_us = ? WHERE id = ?",
-                [elapsed.microseconds, order.data])
+            // Retention may have deleted the order meanwhile: then there is nothing to correct.
+            try cachedStatement(sql: "UPDATE tray_order SET elapsed_us = ? WHERE id = ?")
+                .execute(arguments: [elapsed.microseconds, order.data])
         }
     }
 
@@ -108,12 +108,13 @@ extension Database {
             order,
             """
             INSERT INTO attempt
-                (order_number, item_index, is_lost, attempt, is_alone, at_ms, worker, instance, checksum,
-                error)
-            SELECT number, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM tray_order WHERE id = ?
+                (order_number, item_index, is_lost, attempt, lease_incarnation, lease_number, is_alone, at_ms,
+                worker, instance, checksum, error)
+            SELECT number, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM tray_order WHERE id = ?
             """,
             [
-                attempt.index, attempt.isLost, record.attempt, record.isAlone, record.at.milliseconds,
+                attempt.index, attempt.isLost, record.attempt, Int64(record.lease.incarnation),
+                Int64(bitPattern: record.lease.number), record.isAlone, record.at.milliseconds,
                 record.worker, Data(record.instance.bytes), attempt.checksum(order, error: error), error,
                 order.data,
             ])

@@ -76,8 +76,8 @@ struct Door: ~Copyable {
             byteCount += message.frames.reduce(0) { $0 + $1.count }
             received.append(message)
         }
-        let closedDescriptors = try drainMonitor()
-        for descriptor in closedDescriptors {
+        let (closed, gone) = try drainMonitor()
+        for descriptor in closed {
             guard let connection = descriptors.removeValue(forKey: descriptor) else { continue }
             batch.closedBefore.append(connection)
         }
@@ -85,7 +85,7 @@ struct Door: ~Copyable {
             guard let arrival = admit(message, numbers: &numbers) else { continue }
             batch.arrivals.append(arrival)
         }
-        for descriptor in closedDescriptors {
+        for descriptor in closed where gone.contains(descriptor) {
             // Known only since this batch, and closed since: after the batch, nobody is there.
             guard let connection = descriptors.removeValue(forKey: descriptor) else { continue }
             batch.closedWithin.append(connection)
@@ -126,19 +126,23 @@ struct Door: ~Copyable {
         return Arrival(connection: connection, frames: frames)
     }
 
-    /// - Returns: the descriptors that closed and were not reused, in the order in which they closed first.
-    private func drainMonitor() throws(ZeroMQError) -> [Int32] {
+    /// - Returns: the descriptors that closed, in their order, and those of them that no new connection has taken.
+    private func drainMonitor() throws(ZeroMQError) -> (closed: [Int32], gone: Set<Int32>) {
         var closed: [Int32] = []
+        var gone: Set<Int32> = []
         while let event = try monitor.next() {
             switch event.kind {
             case .disconnected:
                 closed.append(event.value)
-            case .accepted, .listening, .bindFailed, .acceptFailed, .connectDelayed, .connected,
+                gone.insert(event.value)
+            case .accepted:
+                gone.remove(event.value)
+            case .listening, .bindFailed, .acceptFailed, .connectDelayed, .connected,
                 .connectRetried,
                 .handshakeSucceeded, .handshakeFailed, .closed, .closeFailed, .other:
                 continue
             }
         }
-        return closed
+        return (closed, gone)
     }
 }

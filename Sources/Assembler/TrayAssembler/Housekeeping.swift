@@ -47,7 +47,7 @@ struct Housekeeping {
         return isShort
     }
 
-    mutating func run(now: Moment, isIdle: Bool) throws(StoreError) {
+    mutating func run(now: Moment) throws(StoreError) {
         if now.instant >= nextRetention {
             let before = WallTime(milliseconds: now.wall.milliseconds - retention.milliseconds)
             let deletedCount = try store.deleteEnded(
@@ -56,8 +56,8 @@ struct Housekeeping {
             nextRetention = now.instant.advanced(by: isMore ? .milliseconds(20) : .seconds(60))
         }
         if now.instant >= nextTidying {
-            _ = try store.tidy(budget: Housekeeping.slice)
-            nextTidying = now.instant.advanced(by: isIdle ? .seconds(1) : .milliseconds(100))
+            let isMore = try store.tidy(budget: Housekeeping.slice)
+            nextTidying = now.instant.advanced(by: isMore ? .milliseconds(20) : .seconds(1))
         }
     }
 }

@@ -20,6 +20,7 @@ struct PageCache {
     private var pages: [OrderID: [Page]] = [:]
     /// The oldest first; may name pages that are gone.
     private var ages: Deque<Key> = []
+    private var pageCount = 0
     private(set) var byteCount = 0
 
     init(bytesMax: Int) { self.bytesMax = bytesMax }
@@ -33,6 +34,7 @@ struct PageCache {
         pages[order, default: []].insert(page, at: position)
         ages.append(Key(order: order, firstIndex: firstIndex))
         byteCount += PageCache.size(of: page)
+        pageCount += 1
         while byteCount > bytesMax, let oldest = ages.popFirst() { remove(oldest) }
     }
 
@@ -48,9 +50,12 @@ struct PageCache {
     }
 
     mutating func remove(_ order: OrderID) {
-        for page in pages.removeValue(forKey: order) ?? [] { byteCount -= PageCache.size(of: page) }
+        for page in pages.removeValue(forKey: order) ?? [] {
+            byteCount -= PageCache.size(of: page)
+            pageCount -= 1
+        }
         // Names of pages that are gone must not outnumber the pages.
-        guard ages.count > 64 + 2 * pages.count else { return }
+        guard ages.count > 64 + 2 * pageCount else { return }
         ages.removeAll { key in pages[key.order]?.contains { $0.firstIndex == key.firstIndex } != true }
     }
 
@@ -59,6 +64,7 @@ struct PageCache {
             let page = pages[key.order]?.remove(at: position)
         else { return }
         byteCount -= PageCache.size(of: page)
+        pageCount -= 1
         if pages[key.order]?.isEmpty == true { pages[key.order] = nil }
     }
 

@@ -9,7 +9,7 @@ import ZeroMQ
 struct RunningAssembler: ~Copyable {
     private(set) var orders: Door
     private(set) var kitchen: Door
-    private var core: AssemblerCore
+    private var core: AssemblerMachine
     private let store: Store
     private let thread: PollingThread
     private let context: Context
@@ -28,7 +28,7 @@ struct RunningAssembler: ~Copyable {
     private static let roundBytesMax = 4 << 20
     private static let deferredFor = Duration.milliseconds(200)
 
-    init(options: TrayAssembler.Options, thread: PollingThread, now: Moment, log: Logger) throws {
+    init(options: AssemblerService.Options, thread: PollingThread, now: Moment, log: Logger) throws {
         let store = try Store.open(path: options.store)
         let (incarnation, restored) = try store.begin(at: now.wall)
         let context = try Context()
@@ -47,7 +47,7 @@ struct RunningAssembler: ~Copyable {
         self.orders = orders
         self.kitchen = kitchen
         notes = Notes(log: log)
-        core = AssemblerCore(
+        core = AssemblerMachine(
             configuration: options.core, incarnation: incarnation, restoring: restored, now: now)
         housekeeping = Housekeeping(
             store: store, path: options.store, retention: options.retention,
@@ -84,8 +84,7 @@ struct RunningAssembler: ~Copyable {
         }
         step.append(core.tick(now: now, drained: fromKitchen.isDrained))
         try commitThenAct(step, clock: clock)
-        let isIdle = fromKitchen.arrivals.isEmpty && fromOrders.arrivals.isEmpty
-        try housekeeping.run(now: clock.moment(), isIdle: isIdle)
+        try housekeeping.run(now: clock.moment())
         return nextRound(isDrained: fromKitchen.isDrained && fromOrders.isDrained, now: now.instant)
     }
 

@@ -76,7 +76,7 @@ struct RunCommand: AsyncParsableCommand {
         let signals = await Signals.sequence()
         let settings = try settings()
         Logs.bootstrap(level: try settings.value(Logs.level))
-        let assembler = TrayAssembler(try options(settings), log: Logger(label: "assembler"))
+        let assembler = AssemblerService(try options(settings), log: Logger(label: "assembler"))
         do {
             _ = try await assembler.start()
         } catch {
@@ -107,8 +107,8 @@ struct RunCommand: AsyncParsableCommand {
             keys: Keys.all, flags: flags, file: config, defaultFile: "config/assembler.yaml")
     }
 
-    private func options(_ settings: Settings) throws(Failure) -> TrayAssembler.Options {
-        var options = TrayAssembler.Options()
+    private func options(_ settings: Settings) throws(Failure) -> AssemblerService.Options {
+        var options = AssemblerService.Options()
         options.orders = try settings.value(Keys.orders)
         options.kitchen = try settings.value(Keys.kitchen)
         options.store = try settings.value(Keys.store)

@@ -3,7 +3,7 @@ import Service
 import Wire
 import WorkerCore
 
-extension WorkerCore.Note {
+extension WorkerMachine.Note {
     /// One line for what an operator would want to know.
     func log(to logger: Logger) {
         switch self {
@@ -30,7 +30,7 @@ extension WorkerCore.Note {
         case .stopped(let lease, let reason):
             logger.info(
                 "handler stopped",
-                metadata: ["lease": "\(lease.text)", "reason": "\(WorkerCore.Note.text(reason))"])
+                metadata: ["lease": "\(lease.text)", "reason": "\(WorkerMachine.Note.text(reason))"])
         case .resultDropped(let lease, let fate):
             logger.notice("result dropped", metadata: ["lease": "\(lease.text)", "fate": "\(fate)"])
         case .holdingBack(let count, let bytes):

@@ -1,6 +1,6 @@
 import Wire
 
-extension WorkerCore {
+extension WorkerMachine {
     /// What has happened to this worker.
     public enum Input: Equatable, Sendable {
         /// A fresh connection to the assembler is up; nothing has been said on it.

@@ -22,7 +22,7 @@ enum Program {
     }
 
     /// Why an ending is none to be content with; `nil` after an orderly drain.
-    static func failure(of ending: TrayWorker.Ending, kitchen: String) -> Failure? {
+    static func failure(of ending: WorkerService.Ending, kitchen: String) -> Failure? {
         switch ending {
         case .drained:
             nil

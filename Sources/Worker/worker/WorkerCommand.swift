@@ -65,10 +65,10 @@ struct WorkerCommand: AsyncParsableCommand {
         let signals = await Signals.sequence()
         let settings = try settings()
         Logs.bootstrap(level: try settings.value(Logs.level))
-        let instance = TrayWorker.newInstance()
+        let instance = WorkerService.newInstance()
         let stations = try chosen(of: try configured(settings))
         let kitchen = try settings.value(Program.kitchen)
-        if let problem = TrayWorker.problem(ofKitchen: kitchen) {
+        if let problem = WorkerService.problem(ofKitchen: kitchen) {
             throw settings.failure(at: "kitchen", problem)
         }
         let name = try settings.value(Program.name) ?? Program.defaultName(instance: instance)
@@ -80,7 +80,7 @@ struct WorkerCommand: AsyncParsableCommand {
                 "stations": "\(stations.map { "\($0.name)=\($0.capacity)" }.joined(separator: " "))",
                 "configuration": "\(settings.document?.file ?? "built in")",
             ])
-        let worker = try TrayWorker(
+        let worker = try WorkerService(
             kitchen: kitchen, name: name, instance: instance, stations: stations,
             drainTimeout: try settings.value(Program.drainTimeout), program: Program.title, logger: logger)
         let stopping = Task {

@@ -7,7 +7,7 @@ import Wire
 /// is any number of `handle` and one `tick`; leases, acknowledgements and outcomes are gathered and leave
 /// with the `tick`. Where each thing is decided: orders in `+Orders`, workers in `+Kitchen`, results in
 /// `+Results`, who gets what in `+Leasing`, outcomes and ends in `+Serving`.
-public struct AssemblerCore: Sendable {
+public struct AssemblerMachine: Sendable {
     let configuration: CoreConfiguration
     public let incarnation: UInt32
 
@@ -26,6 +26,10 @@ public struct AssemblerCore: Sendable {
     var storeIsShort = false
     private(set) var recoveringOrders: [OrderID] = []
     private var lastTick: Instant
+    private var hasTicked = false
+    private var hasPulse = false
+    /// Accepted orders that have not ended.
+    var runningOrderCount = 0
     private var lastLeaseNumber: UInt64 = 0
     private var lastSessionNumber: UInt64 = 0
 
@@ -49,8 +53,6 @@ public struct AssemblerCore: Sendable {
         lastTick = now.instant
         for order in orders { restore(order, now: now) }
         recoveringOrders = orders.filter(\.isSealed).map(\.accepted.id)
-        guard !recoveringOrders.isEmpty else { return }
-        timers.set(.recoveryEnds, at: now.instant.advanced(by: configuration.silenceMax))
     }
 
     /// When `tick` wants to be called at the latest.
@@ -73,7 +75,7 @@ public struct AssemblerCore: Sendable {
     /// Fires what is due, leases what can be leased, and sends what the round has gathered.
     /// - Parameter drained: nothing that had arrived is left unread. Silence is judged only then.
     public mutating func tick(now: Moment, drained: Bool = true) -> Step {
-        forgiveDeafness(now: now.instant)
+        if hasTicked { forgiveDeafness(now: now.instant) } else { beginRecovery(now: now.instant) }
         lastTick = now.instant
         while let event = timers.popDue(now.instant) { fire(event, drained: drained, now: now) }
         leaseOut(now: now)
@@ -83,9 +85,19 @@ public struct AssemblerCore: Sendable {
         return round.takeStep()
     }
 
+    /// Workers have one heartbeat limit from the first round on, however long it took to get there.
+    private mutating func beginRecovery(now: Instant) {
+        hasTicked = true
+        guard !recoveringOrders.isEmpty else { return }
+        timers.set(.recoveryEnds, at: now.advanced(by: configuration.silenceMax))
+    }
+
     private mutating func fire(_ event: TimedEvent, drained: Bool, now: Moment) {
         switch event {
-        case .attemptTimeout(let lease): attemptTimedOut(lease, now: now)
+        case .attemptTimeout(let lease):
+            // Its result may be in what is not read yet.
+            guard drained else { return timers.set(event, at: now.instant.advanced(by: .milliseconds(1))) }
+            attemptTimedOut(lease, now: now)
         case .retry(let item): retry(item)
         case .orderDeadline(let order): deadlinePassed(order, now: now)
         case .orderBegins(let order): begin(order, now: now)
@@ -96,9 +108,15 @@ public struct AssemblerCore: Sendable {
             for order in recoveringOrders { begin(order, now: now) }
             recoveringOrders = []
         case .pulse:
-            guard !sessions.isEmpty else { return }
-            timers.set(.pulse, at: now.instant.advanced(by: configuration.heartbeatInterval))
+            hasPulse = false
+            if !sessions.isEmpty { keepPulse(now: now.instant) }
         }
+    }
+
+    mutating func keepPulse(now: Instant) {
+        guard !hasPulse else { return }
+        hasPulse = true
+        timers.set(.pulse, at: now.advanced(by: configuration.heartbeatInterval))
     }
 
     /// A process that was stopped, or a machine that slept, heard nobody: that was not the workers' silence.
@@ -177,7 +195,7 @@ public struct AssemblerCore: Sendable {
     /// Who has not said a proper hello is not remembered, or strangers would pile up.
     mutating func forgetStranger(_ connection: ConnectionID) {
         guard sessions[connection] == nil, producers[connection] == nil else { return }
-        round.step.actions.append(.forget(connection))
+        round.forgotten.append(connection)
     }
 }
 
@@ -196,7 +214,9 @@ struct Round {
     var served: [OrderID] = []
     var acks: OrderedDictionary<ConnectionID, [Ack]> = [:]
     var revokes: OrderedDictionary<ConnectionID, [Revoke]> = [:]
-    var changedStations: [StationIndex] = []
+    var changedStations: OrderedSet<StationIndex> = []
+    /// Last in the round: what is said to them still goes out.
+    var forgotten: OrderedSet<ConnectionID> = []
 
     mutating func takeStep() -> Step {
         defer { step = Step() }

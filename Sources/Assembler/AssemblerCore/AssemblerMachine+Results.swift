@@ -1,7 +1,7 @@
 import Wire
 
 // How leases end.
-extension AssemblerCore {
+extension AssemblerMachine {
     /// A result is judged by its lease alone, and always acknowledged, or its worker would hold it for ever.
     mutating func receive(_ result: ItemResult, from connection: ConnectionID, now: Moment) {
         let fate = judge(result, from: connection, now: now)
@@ -99,7 +99,8 @@ extension AssemblerCore {
             .attemptFailed(
                 order: item.order, index: item.index,
                 AttemptRecord(
-                    attempt: failed.attempt, worker: worker, instance: instance, isAlone: false, error: error,
+                    attempt: failed.attempt, lease: key.id, worker: worker, instance: instance,
+                    isAlone: false, error: error,
                     at: now.wall)))
         guard case .rest(let failureCount) = failed.action else {
             noteFailure(item, failed.attempt, worker, error, retryIn: nil)

@@ -1,7 +1,7 @@
 import Wire
 
 // Workers come, go and say how they are.
-extension AssemblerCore {
+extension AssemblerMachine {
     mutating func worker(_ connection: ConnectionID, _ message: WorkerMessage, now: Moment) {
         if case .hello(let hello) = message.body { return greet(connection, hello, now: now) }
         if case .results(let batch) = message.body {
@@ -35,6 +35,7 @@ extension AssemblerCore {
             return refuse(connection, request: nil, .malformed, complaint)
         }
         let instance = WorkerInstance(bytes: Array(hello.instance))
+        let isKnown = sessions[connection] != nil
         for (other, session) in sessions where session.instance == instance || other == connection {
             endSession(other, .replaced, now: now)
         }
@@ -53,10 +54,10 @@ extension AssemblerCore {
         for claim in hello.running + hello.held where adopt(claim, by: connection, now: now) {
             adoptedCount += 1
         }
-        timers.set(.workerSilence(connection), at: now.instant.advanced(by: configuration.silenceMax))
-        if sessions.count == 1 {
-            timers.set(.pulse, at: now.instant.advanced(by: configuration.heartbeatInterval))
+        if !isKnown {
+            timers.set(.workerSilence(connection), at: now.instant.advanced(by: configuration.silenceMax))
         }
+        keepPulse(now: now.instant)
         note(.workerJoined(name: session.name, session: session.number, adopted: adoptedCount))
     }
 
@@ -136,6 +137,11 @@ extension AssemblerCore {
             leasedAt: now)
         held.hasStarted = claim.started
         leases[key] = held
+        guard trays[order]?.hasFailed(item.index, under: key) != true else {
+            // Its failure is known, and its acknowledgement was lost: the repeated report will be late.
+            revoke(key, .superseded)
+            return false
+        }
         if trays[order]?.lease(item.index, key) != nil {
             stations[kind.station.value].leasedCount += 1
         } else if let older = trays[order]?.supersede(item.index, by: key) {
@@ -172,12 +178,19 @@ extension AssemblerCore {
         }
     }
 
+    private func place(
+        of connection: ConnectionID, at name: String
+    ) -> (station: StationIndex, place: Int)? {
+        guard let index = stationIndexes[name] else { return nil }
+        return stations[index.value].placeIndex(of: connection).map { (index, $0) }
+    }
+
     // MARK: Leaving
 
     mutating func connectionClosed(_ connection: ConnectionID, _ reason: LossReason, now: Moment) {
         producers[connection] = nil
         endSession(connection, reason, now: now)
-        round.step.actions.append(.forget(connection))
+        round.forgotten.append(connection)
     }
 
     private mutating func connectionLeft(_ connection: ConnectionID) {
@@ -186,7 +199,7 @@ extension AssemblerCore {
         sessions[connection] = nil
         for held in heldLeases(of: connection) { giveBack(held, isLoss: false) }
         note(.workerLeft(name: session.name, session: session.number))
-        round.step.actions.append(.forget(connection))
+        round.forgotten.append(connection)
     }
 
     mutating func workerSilent(_ connection: ConnectionID, drained: Bool, now: Moment) {
@@ -214,7 +227,8 @@ extension AssemblerCore {
                 .attemptLost(
                     order: lease.item.order, index: lease.item.index,
                     AttemptRecord(
-                        attempt: lease.attempt, worker: session.name, instance: session.instance,
+                        attempt: lease.attempt, lease: lease.key.id, worker: session.name,
+                        instance: session.instance,
                         isAlone: startedCount == 1, error: ItemError(), at: now.wall)))
         }
         note(.workerLost(name: session.name, session: session.number, leases: held.count, why: reason))

@@ -1,7 +1,7 @@
 import Wire
 
 // Who gets what.
-extension AssemblerCore {
+extension AssemblerMachine {
     /// Gives every station's waiting items to its workers, for as long as there is credit.
     mutating func leaseOut(now: Moment) {
         let changed = round.changedStations

@@ -6,21 +6,21 @@ import ZeroMQ
 
 /// A worker: it serves stations for the assembler of one kitchen until it is told to drain.
 ///
-///     let worker = try TrayWorker(kitchen: "tcp://127.0.0.1:5571", name: "worker-1", stations: [
+///     let worker = try WorkerService(kitchen: "tcp://127.0.0.1:5571", name: "worker-1", stations: [
 ///         Station("resize", capacity: 4, handler: ClosureHandler { attempt in … }),
 ///     ])
 ///     let ending = await worker.run()
 ///
 /// The actor lives on a polling thread of its own together with its core and its connection, so that no
 /// handler, however busy, delays a heartbeat (FM-32). Handlers run in the cooperative pool.
-public actor TrayWorker {
+public actor WorkerService {
     /// Why a worker is over.
-    public typealias Ending = WorkerCore.Ending
+    public typealias Ending = WorkerMachine.Ending
 
     private nonisolated let thread: PollingThread
     public nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
 
-    private var core: WorkerCore
+    private var core: WorkerMachine
     private var link: Link
     private let clock: WorkerClock
     private let stations: [String: Station]
@@ -46,13 +46,13 @@ public actor TrayWorker {
     /// - Throws: `ZeroMQError` when the process has no descriptors left.
     public init(
         kitchen: String = Defaults.kitchenEndpoint, name: String,
-        instance: [UInt8] = TrayWorker.newInstance(),
+        instance: [UInt8] = WorkerService.newInstance(),
         stations: [Station], drainTimeout: Duration = .seconds(10), program: String = "TrayWorker",
         logger: Logger = Logger(label: "worker")
     ) throws(ZeroMQError) {
         clock = WorkerClock()
         thread = PollingThread(name: "kitchen")
-        core = WorkerCore(
+        core = WorkerMachine(
             name: name, instance: instance,
             stations: stations.map {
                 ServedStation(name: $0.name, capacity: $0.capacity, timeout: $0.timeout)
@@ -101,12 +101,13 @@ public actor TrayWorker {
 
 // MARK: Rounds
 
-extension TrayWorker {
+extension WorkerService {
     /// Takes what has arrived, then lets the core send what has come of it, the handlers' results among it.
     private func round() -> ContinuousClock.Instant? {
         guard ending == nil else { return nil }
         var messageCount = 0
-        while ending == nil, messageCount < TrayWorker.roundMessageCountMax, let event = link.next(now: .now)
+        while ending == nil, messageCount < WorkerService.roundMessageCountMax,
+            let event = link.next(now: .now)
         {
             take(event)
             messageCount += 1
@@ -114,7 +115,7 @@ extension TrayWorker {
         perform(core.tick(now: clock.now))
         guard ending == nil else { return nil }
         // What is left unread wakes the thread again; a link may know of more than its socket does.
-        if messageCount == TrayWorker.roundMessageCountMax { thread.wake() }
+        if messageCount == WorkerService.roundMessageCountMax { thread.wake() }
         return [core.nextDeadline.map(clock.time(of:)), link.nextDeadline].compactMap { $0 }.min()
     }
 
@@ -134,9 +135,9 @@ extension TrayWorker {
     }
 
     /// What it causes to be sent goes out with this round's `tick`, or before.
-    private func handle(_ input: WorkerCore.Input) { perform(core.handle(input, now: clock.now)) }
+    private func handle(_ input: WorkerMachine.Input) { perform(core.handle(input, now: clock.now)) }
 
-    private func perform(_ step: WorkerCore.Step) {
+    private func perform(_ step: WorkerMachine.Step) {
         for action in step.actions {
             switch action {
             case .send(let message): send(message)
@@ -175,7 +176,7 @@ extension TrayWorker {
 
 // MARK: Handlers
 
-extension TrayWorker {
+extension WorkerService {
     private func start(_ lease: Lease) {
         guard let station = stations[lease.station], let order = OrderID(lease.order) else {
             preconditionFailure("the core starts what it does not serve: \(lease.station)")
@@ -184,14 +185,14 @@ extension TrayWorker {
             order: order, itemIndex: Int(lease.index), itemName: lease.name, station: lease.station,
             number: Int(lease.attempt), lease: lease.lease, payload: lease.payload,
             resultBytesMax: core.contentBytesMax)
-        running[lease.lease] = TrayWorker.task(running: attempt, by: station.handler, for: self)
+        running[lease.lease] = WorkerService.task(running: attempt, by: station.handler, for: self)
     }
 
     /// A task of its own for each attempt, so that it can be stopped alone and a handler that never ends
     /// holds up nobody. Outside of the actor's isolation: it begins in the pool, without a turn on the
     /// polling thread.
     private static nonisolated func task(
-        running attempt: Attempt, by handler: any Handler, for worker: TrayWorker
+        running attempt: Attempt, by handler: any Handler, for worker: WorkerService
     ) -> Task<Void, Never> {
         Task { [weak worker] in
             let outcome = await handler.run(attempt)

@@ -1,7 +1,7 @@
 import Wire
 
 // Producers submit, watch and ask.
-extension AssemblerCore {
+extension AssemblerMachine {
     mutating func producer(
         _ connection: ConnectionID, _ message: ProducerMessage, known: KnownOrder?, now: Moment
     ) {
@@ -78,7 +78,7 @@ extension AssemblerCore {
         let limit = lastHeard.advanced(by: configuration.producerSilenceMax)
         guard now >= limit else { return timers.set(.producerSilence(connection), at: limit) }
         producers[connection] = nil
-        answer(.forget(connection))
+        round.forgotten.append(connection)
     }
 
     private mutating func orderID(
@@ -96,7 +96,7 @@ extension AssemblerCore {
     ) {
         guard let order = orderID(submit.order, connection, request) else { return }
         if let known = inMemory(order, key: submit.spec.key) ?? known {
-            return answerKnown(connection, request, known, submit)
+            return answerKnown(connection, request, known, submit, now: now)
         }
         if let complaint = SubmissionRules.complaint(about: submit)
             ?? SubmissionRules.complaint(about: submit.items, from: 0, openSlots: Int(submit.itemCount))
@@ -124,6 +124,7 @@ extension AssemblerCore {
             return refuse(
                 connection, request: request, .notFound, "\(order) is not being submitted; submit it first")
         }
+        trays[order]?.filledAt = now.instant
         // A page that is here already, or that has lost the one before it: say where to go on.
         guard Int(page.firstIndex) == tray.slots.count else { return answerTaken(connection, request, order) }
         if let complaint = SubmissionRules.complaint(
@@ -149,8 +150,8 @@ extension AssemblerCore {
         guard trays[order]?.isFull == true else { return answerTaken(connection, request, order) }
         round.step.changes.append(.sealed(order: order))
         note(.orderAccepted(order, items: trays[order]?.itemCount ?? 0))
-        answerReceipt(connection, request, order, known: false)
         seal(order, now: now)
+        answerReceipt(connection, request, order, known: false)
     }
 
     mutating func addSlot(_ head: ItemHead, to order: OrderID) {
@@ -167,6 +168,7 @@ extension AssemblerCore {
     /// All items are there: limits begin to count, and work begins.
     private mutating func seal(_ order: OrderID, now: Moment) {
         trays[order]?.seal()
+        runningOrderCount += 1
         armLimits(order, now: now)
         endIfDecided(order, now: now)
         begin(order, now: now)
@@ -178,7 +180,7 @@ extension AssemblerCore {
     }
 
     private mutating func answerKnown(
-        _ connection: ConnectionID, _ request: UInt64, _ known: KnownOrder, _ submit: Submit
+        _ connection: ConnectionID, _ request: UInt64, _ known: KnownOrder, _ submit: Submit, now: Moment
     ) {
         guard known.fingerprint == Array(submit.fingerprint) else {
             let what = OrderID(submit.order) == known.id ? "order \(known.id)" : "key '\(submit.spec.key)'"
@@ -187,7 +189,16 @@ extension AssemblerCore {
                 "\(what) is known already, with other content; use another \(submit.spec.key.isEmpty ? "id" : "key")"
             )
         }
-        if trays[known.id]?.phase == .filling { return answerTaken(connection, request, known.id) }
+        if trays[known.id]?.phase == .filling {
+            guard OrderID(submit.order) == known.id else {
+                return refuse(
+                    connection, request: request, .unavailable,
+                    "order \(known.id) with the key '\(submit.spec.key)' is being submitted",
+                    retryAfter: .seconds(1))
+            }
+            trays[known.id]?.filledAt = now.instant
+            return answerTaken(connection, request, known.id)
+        }
         answer(
             .answer(
                 connection, request: request,
@@ -266,6 +277,14 @@ extension AssemblerCore {
         // Those whose connection has gone leave when somebody else comes.
         let isLive = { [producers] (watcher: Watcher) in producers[watcher.connection] != nil }
         watchers[order, default: []].removeAll { !isLive($0) }
+        guard
+            watchers[order, default: []].count(where: { $0.connection == connection }) < Limits.watchCountMax
+        else {
+            return refuse(
+                connection, request: request, .full,
+                "this connection waits for \(order) \(Limits.watchCountMax) times already",
+                retryAfter: .seconds(1))
+        }
         watchers[order, default: []].append(watcher)
     }
 }

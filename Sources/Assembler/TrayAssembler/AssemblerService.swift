@@ -19,7 +19,7 @@ public enum AssemblerError: Error, CustomStringConvertible, Sendable {
 }
 
 /// The assembler as a service: sockets, core and store on one thread, without locks.
-public actor TrayAssembler {
+public actor AssemblerService {
     public struct Options: Sendable {
         public var orders = Defaults.ordersEndpoint
         public var kitchen = Defaults.kitchenEndpoint

@@ -17,7 +17,7 @@ public struct SlotView: Equatable, Sendable {
 }
 
 // What can be asked: nothing here changes anything.
-extension AssemblerCore {
+extension AssemblerMachine {
     /// - Returns: `nil` for an order that is not in memory: it has ended, is not sealed, or was never
     ///   accepted.
     public func summary(of order: OrderID, now: Moment) -> OrderSummary? {
@@ -54,7 +54,7 @@ extension AssemblerCore {
     }
 
     /// Orders in memory, for counting.
-    public var openOrderCount: Int { trays.values.count { !$0.phase.isServed } }
+    public var openOrderCount: Int { runningOrderCount }
     public var openLeaseCount: Int { leases.count }
     public var sessionCount: Int { sessions.count }
     /// Unsettled items, and the bytes of their orders' payloads.
@@ -135,11 +135,5 @@ extension AssemblerCore {
             $0.openItemCount = UInt64(openItemCount)
             $0.workerCount = UInt32(sessions.count)
         }
-    }
-}
-
-extension Tray.Phase {
-    fileprivate var isServed: Bool {
-        if case .served = self { true } else { false }
     }
 }

@@ -1,7 +1,7 @@
 import Wire
 
 // What had not ended goes on.
-extension AssemblerCore {
+extension AssemblerMachine {
     mutating func restore(_ order: RestoredOrder, now: Moment) {
         let id = order.accepted.id
         trays[id] = Tray(order.accepted, arrivedAt: nil, now: now.instant)
@@ -9,6 +9,7 @@ extension AssemblerCore {
         for head in order.items { addSlot(head, to: id) }
         guard order.isSealed else { return armFillingSilence(id, now.instant) }
         trays[id]?.seal()
+        runningOrderCount += 1
         for attempt in order.attempts { trays[id]?.restore(attempt) }
         for settled in order.settled {
             trays[id]?.restore(settled)

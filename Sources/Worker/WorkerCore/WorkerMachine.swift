@@ -7,7 +7,7 @@ import Wire
 /// The shell hands over what has happened with `handle`, calls `tick` after each batch of inputs and at
 /// `nextDeadline`, and performs the actions of both in their order. What one batch of inputs produces goes
 /// out together, in `tick`.
-public struct WorkerCore: Sendable {
+public struct WorkerMachine: Sendable {
     private let name: String
     private let instance: [UInt8]
     private let program: String
@@ -92,7 +92,7 @@ public struct WorkerCore: Sendable {
 
 // MARK: The session
 
-extension WorkerCore {
+extension WorkerMachine {
     private mutating func open(_ now: Instant, _ step: inout Step) {
         session.open(now: now)
         let hello = WorkerHello.with {
@@ -219,7 +219,7 @@ extension WorkerCore {
 
 // MARK: Leases
 
-extension WorkerCore {
+extension WorkerMachine {
     private mutating func take(_ batch: LeaseBatch, _ now: Instant, _ step: inout Step) {
         // Without a session no lease is ours: the hello has said what this worker runs.
         guard session.number != nil else { return }
@@ -292,7 +292,7 @@ extension WorkerCore {
 
 // MARK: The departure
 
-extension WorkerCore {
+extension WorkerMachine {
     private mutating func drain(_ now: Instant, _ step: inout Step) {
         // A second wish to drain changes nothing.
         guard departure.drain(timeout: drainTimeout, now: now) else { return }

@@ -1,7 +1,7 @@
 import Wire
 
 // Slots get their outcomes, and trays reach their ends.
-extension AssemblerCore {
+extension AssemblerMachine {
     /// Settles a slot, once, and ends the order where its policy says so.
     mutating func settle(
         _ item: ItemKey, _ status: ItemStatus, result: Content?, error: ItemError?, worker: String,
@@ -69,6 +69,7 @@ extension AssemblerCore {
         let record = ServedRecord(
             status: status, at: now.wall, elapsed: elapsed(of: tray, now: now), counts: tray.counts)
         trays[order]?.serve(record)
+        runningOrderCount -= 1
         openBytes -= tray.byteCount
         round.served.append(order)
     }
@@ -119,6 +120,10 @@ extension AssemblerCore {
                     .tellWorker(connection, .revokes(RevokeBatch.with { $0.revokes = chunk })))
             }
         }
+        for connection in round.forgotten where sessions[connection] == nil && producers[connection] == nil {
+            round.step.actions.append(.forget(connection))
+        }
+        round.forgotten = []
         round.landed = [:]
         round.acks = [:]
         round.revokes = [:]
