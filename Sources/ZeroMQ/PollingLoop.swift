@@ -106,14 +106,15 @@ final class PollingLoop: @unchecked Sendable {
 
     @discardableResult
     private func signal<Result: Sendable>(_ leave: (inout sending Mailbox) -> Result) -> Result {
-        let (result, isFirst) = mailbox.withLock { mailbox in
+        mailbox.withLock { mailbox in
             let result = leave(&mailbox)
-            let isFirst = !mailbox.isSignalled
-            mailbox.isSignalled = true
-            return (result, isFirst)
+            if !mailbox.isSignalled {
+                mailbox.isSignalled = true
+                // Within the lock: were the mailbox emptied in between, the descriptor would stay readable.
+                eventfd_write(wakeUp, 1)
+            }
+            return result
         }
-        if isFirst { eventfd_write(wakeUp, 1) }
-        return result
     }
 
     // MARK: On the thread

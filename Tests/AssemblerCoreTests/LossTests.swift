@@ -69,6 +69,18 @@ struct LossTests {
         #expect(shop.core.sessionCount == 0)
     }
 
+    @Test("takes no timers along: one pulse, however often workers come and go (FM-44)")
+    func pulses() {
+        var shop = Shop()
+        for _ in 0..<100 {
+            let worker = shop.joined("w", ["grill": 1])
+            _ = shop.round(.disconnected(worker))
+        }
+        _ = shop.live(.seconds(3))
+        _ = shop.joined("w", ["grill": 1])
+        #expect(shop.core.timers.count == 2)
+    }
+
     @Test("does not count against items that had not started (FM-35)")
     func notStarted() {
         var shop = Shop()

@@ -44,6 +44,17 @@ struct RestoringTests {
         #expect(shop.live(.milliseconds(1)).grants(to: late).map(\.order).contains(id))
     }
 
+    @Test("the wait is counted from the first round, however long it took to get there")
+    func longStart() {
+        var shop = Shop(incarnation: 2, restoring: [restored(["grill"])])
+        shop.pass(.seconds(30))
+        let (worker, joined) = shop.worker("w", ["grill": 1])
+        #expect(joined.grants.isEmpty)
+        #expect(shop.live(.milliseconds(1_999)).grants.isEmpty)
+        _ = shop.round(shop.says(worker, .heartbeat(Heartbeat())))
+        #expect(shop.live(.milliseconds(1)).grants(to: worker).map(\.order) == [id])
+    }
+
     @Test("what a worker still runs is adopted, and its result lands (FM-26)")
     func adopted() {
         var shop = Shop(incarnation: 2, restoring: [restored(["grill", "grill"])])
@@ -110,10 +121,28 @@ struct RestoringTests {
         #expect(step.grants(to: other).map(\.attempt) == [3])
     }
 
+    @Test("a failure that is known already is not counted again when its worker repeats it (FM-14)")
+    func repeatedFailure() {
+        let lease = LeaseID(incarnation: 1, number: 41)
+        let record = AttemptRecord(
+            attempt: 1, lease: lease, worker: "w", instance: WorkerInstance(bytes: []), isAlone: false,
+            error: ItemError(), at: WallTime(milliseconds: 0))
+        let order = restored(["grill"], attempts: [.init(index: 0, isLost: false, record: record)])
+        var shop = Shop(incarnation: 2, restoring: [order])
+        let (worker, hello) = shop.worker("w", ["grill": 1], held: [claim(lease: 41, index: 0)])
+        #expect(hello.revokes(to: worker).map(\.reason) == [.superseded])
+        let grant = Grant(
+            lease: lease, order: id, index: 0, station: "grill", attempt: 1, timeout: .seconds(1))
+        let step = shop.round(shop.failed(worker, grant))
+        #expect(step.failures.isEmpty)
+        #expect(step.acks.map(\.fate) == [.late])
+    }
+
     @Test("settled slots stay settled, and landing numbers go on")
     func landings() {
         let order = restored(["grill", "grill"], settled: [.init(index: 1, status: .done)])
         var shop = Shop(incarnation: 2, restoring: [order])
+        _ = shop.round()
         _ = shop.live(.milliseconds(2_000))
         let (worker, step) = shop.worker("w", ["grill": 5])
         #expect(step.grants.map(\.index) == [0])
@@ -142,7 +171,7 @@ struct RestoringTests {
         var order = restored(["grill"], isSealed: false)
         order.accepted.itemCount = 2
         var shop = Shop(incarnation: 2, restoring: [order])
-        #expect(shop.core.openOrderCount == 1)
+        #expect(shop.core.trays.count == 1)
         #expect(shop.live(.seconds(60)).changes == [.abandoned(order: id)])
     }
 

@@ -74,6 +74,13 @@ struct SlotTests {
         #expect(slot.isWaiting)
     }
 
+    @Test("counts losses without end, and a restart takes them all over")
+    func manyLosses() {
+        var slot = Slot(kind: 0)
+        for _ in 0..<70_000 { slot.restore(isLoss: true) }
+        #expect(slot.lossCount == .max)
+    }
+
     @Test("counts nothing when its lease is given back (FM-35)")
     func givenBack() {
         var slot = Slot(kind: 0)

@@ -32,7 +32,8 @@ private struct OpenAssembler {
     }
 }
 
-/// What a DEALER of the test says, and hears. Sockets stay on the thread that makes them: no waiting in between.
+/// What a DEALER of the test says, and hears. Sockets stay on the thread that makes them: no waiting in
+/// between.
 private func ask(_ endpoint: String, _ messages: [[[UInt8]]], answerCount: Int) throws -> [[[UInt8]]] {
     let socket = try Socket(try Context(), .dealer)
     try socket.set(.linger, 1_000)

@@ -146,10 +146,17 @@ struct SessionTests {
         #expect(bench.after(.seconds(2)) == [.note(.helloUnanswered), .resetLink])
     }
 
-    @Test("what cannot be read is noted, and ends nothing")
+    @Test("what cannot be read ends the connection: leases may be lost with it, and a hello says so (FM-40)")
     func undecodable() {
         var bench = Bench.working()
-        #expect(bench.round(.undecodable(.frameCount(3))) == [.note(.undecodable(.frameCount(3)))])
+        #expect(
+            bench.round(.undecodable(.frameCount(3))) == [.note(.undecodable(.frameCount(3))), .resetLink])
+        #expect(bench.round(leases(lease(1))) == [])
+    }
+
+    @Test("a message of a later version is noted, and ends nothing")
+    func unknownMessage() {
+        var bench = Bench.working()
         #expect(bench.round(.received(KitchenMessage())) == [.note(.undecodable(.unknownBody))])
         #expect(bench.round(leases(lease(1))) == [.start(lease(1)), .send(started(1))])
     }

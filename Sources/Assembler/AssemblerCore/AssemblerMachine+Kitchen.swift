@@ -157,16 +157,17 @@ extension AssemblerMachine {
     // MARK: Credit
 
     private mutating func setCredit(_ connection: ConnectionID, _ report: CreditReport) {
+        let offers = report.stations.compactMap { offered in
+            place(of: connection, at: offered.station).map { ($0.station, $0.place, Int(offered.capacity)) }
+        }
+        guard offers.count == report.stations.count else {
+            return refuse(
+                connection, request: nil, .malformed,
+                "a credit report names stations of the worker's hello, and no others")
+        }
         if report.draining { sessions[connection]?.drain() }
-        for offered in report.stations {
-            guard let index = stationIndexes[offered.station],
-                let place = stations[index.value].placeIndex(of: connection)
-            else {
-                malformed(connection, .kitchen, .undecodable)
-                continue
-            }
-            stations[index.value].places[place].capacity = min(
-                Int(offered.capacity), Limits.workerCapacityMax)
+        for (index, place, capacity) in offers {
+            stations[index.value].places[place].capacity = min(capacity, Limits.workerCapacityMax)
             markChanged(index)
         }
         guard report.draining, let session = sessions[connection] else { return }

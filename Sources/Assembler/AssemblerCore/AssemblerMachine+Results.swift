@@ -38,8 +38,7 @@ extension AssemblerMachine {
             let ran = Int64(clamping: result.elapsedUs / 1_000)
             settle(
                 item, .done, result: content, error: nil, worker: sessions[holder]?.name ?? "",
-                startedAt: held?.leasedAt.wall ?? WallTime(milliseconds: now.wall.milliseconds - ran),
-                now: now)
+                startedAt: startOfAttempt(held, ran: ran, now: now), now: now)
             return .stored
         case .failed(let failure):
             sessions[holder]?.failedCount += 1
@@ -54,6 +53,12 @@ extension AssemblerMachine {
             offerAgain(item, key, isLoss: false)
             return .invalid
         }
+    }
+
+    /// A lease that was adopted after a restart began before it was known here: its handler's time says when.
+    private func startOfAttempt(_ held: HeldLease?, ran: Int64, now: Moment) -> WallTime {
+        let byHandler = WallTime(milliseconds: now.wall.milliseconds - ran)
+        return min(held?.leasedAt.wall ?? byHandler, byHandler)
     }
 
     private func tooLarge(_ content: Content) -> HandlerFailure {

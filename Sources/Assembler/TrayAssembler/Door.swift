@@ -126,7 +126,8 @@ struct Door: ~Copyable {
         return Arrival(connection: connection, frames: frames)
     }
 
-    /// - Returns: the descriptors that closed, in their order, and those of them that no new connection has taken.
+    /// - Returns: the descriptors that closed, in their order, and those of them that no new connection has
+    ///   taken.
     private func drainMonitor() throws(ZeroMQError) -> (closed: [Int32], gone: Set<Int32>) {
         var closed: [Int32] = []
         var gone: Set<Int32> = []

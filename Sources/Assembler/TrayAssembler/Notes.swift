@@ -29,7 +29,7 @@ struct Notes {
                 "attempt failed",
                 metadata: [
                     "order": "\(order)", "index": "\(index)", "attempt": "\(attempt)", "worker": "\(worker)",
-                    "message": "\(message.prefix(200))", "retry_in": "\(retryIn.map { "\($0)" } ?? "never")",
+                    "message": "\(Notes.line(message))", "retry_in": "\(retryIn.map { "\($0)" } ?? "never")",
                 ])
         case .attemptTimedOut(let order, let index, let worker):
             log.warning(
@@ -43,16 +43,25 @@ struct Notes {
             log.warning(
                 "message not understood",
                 metadata: [
-                    "connection": "\(connection.number)", "endpoint": "\(endpoint)", "error": "\(message)",
+                    "connection": "\(connection.number)", "endpoint": "\(endpoint)",
+                    "error": "\(Notes.line(message))",
                 ])
         case .refused(let connection, let reason, let message):
             log.info(
                 "refused",
                 metadata: [
                     "connection": "\(connection.number)", "reason": "\(reason)",
-                    "message": "\(message.prefix(200))",
+                    "message": "\(Notes.line(message))",
                 ])
         }
+    }
+
+    /// What a peer wrote, as one short line: nobody writes lines of their own into the log.
+    private static func line(_ message: String) -> String {
+        String(
+            message.unicodeScalars.prefix(200).map {
+                $0.properties.generalCategory == .control ? "�" : Character($0)
+            })
     }
 
     private func worker(_ name: String, _ session: UInt64, _ more: Logger.Metadata = [:]) -> Logger.Metadata {

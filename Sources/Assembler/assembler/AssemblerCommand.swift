@@ -195,7 +195,8 @@ extension AssemblerError {
     fileprivate var failure: Failure {
         switch self {
         case .store(let error): Failure(.store, "\(error)")
-        case .socket(let error): Failure(.configuration, "\(error)")
+        case .socket(let error):
+            Failure(.configuration, "\(error); see --orders (TRAY_ORDERS) and --kitchen (TRAY_KITCHEN)")
         }
     }
 }
@@ -203,7 +204,8 @@ extension AssemblerError {
 extension Program {
     /// Says why, and ends the process.
     static func end(_ failure: Failure) -> Never {
-        FileHandle.standardError.write(Data("assembler: \(failure.message)\n".utf8))
+        // Nobody is left to tell where standard error is closed.
+        try? FileHandle.standardError.write(contentsOf: Data("assembler: \(failure.message)\n".utf8))
         exit(failure.status.rawValue)
     }
 }

@@ -78,7 +78,7 @@ struct Submission {
     func wait(for orders: [NewOrder], _ landings: Landings, _ producer: Producer) async throws -> [TrayReport]
     {
         let console = session.console
-        let receipts = try await submit(orders, to: producer)
+        let receipts = try await Submission.submit(orders, to: producer)
         let watched = zip(orders, receipts).map { WatchedOrder($0, id: OrderID($1.order) ?? $0.id) }
         if !console.canDraw(besideStream: landings.streams) {
             for (order, receipt) in zip(orders, receipts) {
@@ -92,7 +92,7 @@ struct Submission {
     }
 
     private func printReceipts(of orders: [NewOrder], _ producer: Producer) async throws {
-        let receipts = try await submit(orders, to: producer)
+        let receipts = try await Submission.submit(orders, to: producer)
         guard options.json else {
             for receipt in receipts { try await session.console.write(line: receipt.idText) }
             return
@@ -101,9 +101,31 @@ struct Submission {
         try await session.console.write(line: (values.count == 1 ? values[0] : .array(values)).text)
     }
 
+    /// Submits the orders, unless a signal comes first: then what was accepted goes on, and the rest is not
+    /// sent.
+    private static func submit(_ orders: [NewOrder], to producer: Producer) async throws -> [Receipt] {
+        let signals = await Signals.sequence()
+        return try await withThrowingTaskGroup(of: [Receipt]?.self) { group in
+            defer { group.cancelAll() }
+            group.addTask { try await submitAll(orders, to: producer) }
+            group.addTask {
+                for await _ in signals {
+                    throw Failure(
+                        .interrupted,
+                        "interrupted while submitting; what was accepted goes on, see: producer list")
+                }
+                return nil
+            }
+            while let receipts = try await group.next() {
+                if let receipts { return receipts }
+            }
+            preconditionFailure("the task that submits returns the receipts")
+        }
+    }
+
     /// Submits the orders, several at once. Where one is not accepted no more are begun; those that were
     /// accepted go on, and are named.
-    private func submit(_ orders: [NewOrder], to producer: Producer) async throws -> [Receipt] {
+    private static func submitAll(_ orders: [NewOrder], to producer: Producer) async throws -> [Receipt] {
         var receipts: [Int: Receipt] = [:]
         var firstError: (any Error)?
         await withTaskGroup(of: (Int, Result<Receipt, any Error>).self) { group in

@@ -13,6 +13,14 @@ public protocol Handler: Sendable {
     /// than once, and at the same time: `attempt.lease` is never used twice, and is what side effects should
     /// bear.
     func run(_ attempt: Attempt) async -> HandlerOutcome
+
+    /// The worker is over, and its process may end at once: nothing that a handler has started outside of the
+    /// process goes on. Called from any thread, while attempts may still run.
+    func abandon()
+}
+
+extension Handler {
+    public func abandon() {}
 }
 
 /// One attempt of one item, as its handler sees it.

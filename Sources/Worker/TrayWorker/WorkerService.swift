@@ -167,6 +167,7 @@ extension WorkerService {
     private func finish(_ ending: Ending) {
         self.ending = ending
         for task in running.values { task.cancel() }
+        for station in stations.values { station.handler.abandon() }
         link.close()
         thread.endRounds()
         for continuation in waiting { continuation.resume(returning: ending) }

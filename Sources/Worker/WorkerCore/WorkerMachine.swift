@@ -62,7 +62,11 @@ public struct WorkerMachine: Sendable {
         case .linkOpened: open(now.instant, &step)
         case .linkClosed: session.close()
         case .received(let message): receive(message, now.instant, &step)
-        case .undecodable(let error): step.add(.note(.undecodable(error)))
+        case .undecodable(let error):
+            // Leases or acknowledgements may be lost with it: the next hello brings both sides to agree.
+            step.add(.note(.undecodable(error)))
+            session.close()
+            step.add(.resetLink)
         case .handlerEnded(let lease, let outcome): end(lease, outcome, now.instant)
         case .drain: drain(now.instant, &step)
         case .hurry: hurry(now.instant, &step)

@@ -42,7 +42,8 @@ enum Program {
     }
 
     static func end(_ failure: Failure) -> Never {
-        FileHandle.standardError.write(Data("worker: \(failure)\n".utf8))
+        // Nobody is left to tell where standard error is closed.
+        try? FileHandle.standardError.write(contentsOf: Data("worker: \(failure)\n".utf8))
         exit(failure.status.rawValue)
     }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import Service
 
 /// A JSON value whose keys keep the order in which they were given: scripts and people read reports in it.
 package enum JSONValue {
@@ -74,8 +75,7 @@ package enum JSONValue {
 extension JSONValue {
     /// The JSON value that `data` holds, on one line; `nil` where it is not exactly one value in UTF-8.
     package init?(compacting data: Data) {
-        guard (try? JSONSerialization.jsonObject(with: data, options: .fragmentsAllowed)) != nil,
-            let text = String(validating: data, as: UTF8.self)
+        guard JSONText.isOneValue(data), let text = String(validating: data, as: UTF8.self)
         else { return nil }  // Not JSON, whatever its sender called it: the caller shows it as text.
         self = .verbatim(JSONValue.withoutSpace(text))
     }

@@ -1,4 +1,5 @@
 import Foundation
+import Service
 import Glibc
 import Subprocess
 import SystemPackage
@@ -35,6 +36,7 @@ public struct CommandHandler: Handler {
     private let commandLine: CommandLine
     private let output: Output
     private let grace: Duration
+    private let groups = ProcessGroups()
 
     /// - Parameters:
     ///   - command: the program and its arguments.
@@ -70,6 +72,8 @@ public struct CommandHandler: Handler {
         }
     }
 
+    public func abandon() { groups.killAll() }
+
     private var platformOptions: PlatformOptions {
         var options = PlatformOptions()
         options.processGroupID = 0  // a new one
@@ -94,8 +98,12 @@ public struct CommandHandler: Handler {
         do {
             ended = try await Subprocess.run(
                 configuration, input: .inputWriter, output: .sequence, error: .sequence
-            ) { [grace] execution in
-                await Streams(of: execution, payload: payload, outputBytesMax: resultBytesMax, grace: grace)
+            ) { [grace, groups] execution in
+                let group = ProcessGroup(id: execution.processIdentifier.value)
+                groups.begin(group)
+                defer { groups.end(group) }
+                return await Streams(
+                    of: execution, payload: payload, outputBytesMax: resultBytesMax, grace: grace)
             }
         } catch {
             return Task.isCancelled ? .stopped : notRun(error, payloadBytes: payload.count)
@@ -142,9 +150,7 @@ public struct CommandHandler: Handler {
             let isText = String(validating: bytes, as: UTF8.self) != nil
             return .done(Content(isText ? .text : .bytes, Data(bytes)))
         case .json:
-            do {
-                _ = try JSONSerialization.jsonObject(with: Data(bytes), options: .fragmentsAllowed)
-            } catch {
+            guard JSONText.isOneValue(Data(bytes)) else {
                 return .failed("the output of \(commandLine.program) is not one JSON value")
             }
             return .done(Content(.json, Data(PayloadText.compact(bytes))))

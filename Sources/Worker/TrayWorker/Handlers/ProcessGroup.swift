@@ -1,7 +1,8 @@
 import Glibc
+import Synchronization
 
 /// The processes of one command: its program and whatever that has started, unless it left the group.
-struct ProcessGroup: Sendable {
+struct ProcessGroup: Hashable, Sendable {
     /// The id of the program's process, which leads the group.
     let id: pid_t
 
@@ -26,4 +27,31 @@ struct ProcessGroup: Sendable {
     }
 
     private var hasMembers: Bool { Glibc.kill(-id, 0) == 0 }
+}
+
+/// The groups that run now, so that none outlives its worker's orderly end.
+final class ProcessGroups: Sendable {
+    private struct State {
+        var running: Set<ProcessGroup> = []
+        var isOver = false
+    }
+
+    private let state = Mutex(State())
+
+    func begin(_ group: ProcessGroup) {
+        state.withLock {
+            $0.running.insert(group)
+            if $0.isOver { group.kill() }
+        }
+    }
+
+    func end(_ group: ProcessGroup) { state.withLock { _ = $0.running.remove(group) } }
+
+    /// Also those that begin from here on.
+    func killAll() {
+        state.withLock {
+            $0.isOver = true
+            for group in $0.running { group.kill() }
+        }
+    }
 }
