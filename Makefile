@@ -17,7 +17,7 @@ build:  ## install what is missing and build in release
 
 test:  ## install what is missing and run every test
 	@scripts/install-dependencies --test
-	swift test --disable-xctest
+	swift test --disable-xctest --no-parallel
 
 format:  ## put the sources into the one format
 	@swift format --in-place --parallel $(sources)
