@@ -191,6 +191,22 @@ struct CommandHandlerTests {
         #expect(!isAlive(child))
     }
 
+    @Test("what is abandoned while it is being ended is killed at once, children too")
+    func abandoned() async throws {
+        let folder = try Folder()
+        let script =
+            "trap '' TERM; sh -c 'while :; do sleep 1; done' & echo $! > \(folder.path)/child; wait; wait"
+        let command = try shell(script, grace: .seconds(60))
+        let running = Task { await command.run(attempt()) }
+        let child = try await folder.wait(for: "child")
+        running.cancel()
+        try await Task.sleep(for: .milliseconds(300))
+        #expect(isAlive(child))
+        command.abandon()
+        _ = await running.value
+        #expect(!isAlive(child))
+    }
+
     @Test("a child that outlives its program's SIGTERM has the grace to end, and is killed after it")
     func stubbornChild() async throws {
         let folder = try Folder()

@@ -2,7 +2,7 @@ import Wire
 
 /// A worker on one connection.
 ///
-///     greeted ──report of draining──▶ draining ──▶ (ended)
+///     serving ──report of draining──▶ draining ──▶ (ended)
 ///        └───────────── lost, left ──────────────────▲
 struct Session: Equatable {
     enum State: Equatable {

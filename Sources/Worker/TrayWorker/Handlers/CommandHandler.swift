@@ -94,14 +94,15 @@ public struct CommandHandler: Handler {
     private func run(
         _ configuration: Configuration, payload: [UInt8], resultBytesMax: Int
     ) async -> HandlerOutcome {
+        // Until the last of them is gone, also while the program is being ended.
+        let number = groups.newNumber()
+        defer { groups.end(number) }
         let ended: ExecutionResult<Streams, SequenceOutput, SequenceOutput>
         do {
             ended = try await Subprocess.run(
                 configuration, input: .inputWriter, output: .sequence, error: .sequence
             ) { [grace, groups] execution in
-                let group = ProcessGroup(id: execution.processIdentifier.value)
-                groups.begin(group)
-                defer { groups.end(group) }
+                groups.begin(ProcessGroup(id: execution.processIdentifier.value), number)
                 return await Streams(
                     of: execution, payload: payload, outputBytesMax: resultBytesMax, grace: grace)
             }

@@ -2,7 +2,7 @@ import Glibc
 import Synchronization
 
 /// The processes of one command: its program and whatever that has started, unless it left the group.
-struct ProcessGroup: Hashable, Sendable {
+struct ProcessGroup: Sendable {
     /// The id of the program's process, which leads the group.
     let id: pid_t
 
@@ -32,26 +32,35 @@ struct ProcessGroup: Hashable, Sendable {
 /// The groups that run now, so that none outlives its worker's orderly end.
 final class ProcessGroups: Sendable {
     private struct State {
-        var running: Set<ProcessGroup> = []
+        var running: [UInt64: ProcessGroup] = [:]
+        var lastNumber: UInt64 = 0
         var isOver = false
     }
 
     private let state = Mutex(State())
 
-    func begin(_ group: ProcessGroup) {
+    /// For one run of a command.
+    func newNumber() -> UInt64 {
         state.withLock {
-            $0.running.insert(group)
+            $0.lastNumber += 1
+            return $0.lastNumber
+        }
+    }
+
+    func begin(_ group: ProcessGroup, _ number: UInt64) {
+        state.withLock {
+            $0.running[number] = group
             if $0.isOver { group.kill() }
         }
     }
 
-    func end(_ group: ProcessGroup) { state.withLock { _ = $0.running.remove(group) } }
+    func end(_ number: UInt64) { state.withLock { $0.running[number] = nil } }
 
     /// Also those that begin from here on.
     func killAll() {
         state.withLock {
             $0.isOver = true
-            for group in $0.running { group.kill() }
+            for group in $0.running.values { group.kill() }
         }
     }
 }
