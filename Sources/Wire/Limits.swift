@@ -18,6 +18,8 @@ public enum Limits {
     public static let openItemCountMax = 2_000_000
     public static let openBytesMax = 1 << 30
     public static let attemptsMax = 1_000
+    /// The greatest `worker_deaths_max`.
+    public static let workerDeathsMax = 1_000
     public static let priorityRange = -100...100
     public static let stationCountMax = 1_000
     /// Leases that one worker holds at once, all its stations together.
@@ -32,6 +34,8 @@ public enum Limits {
 public enum Defaults {
     public static let attemptTimeout = Duration.seconds(600)
     public static let attemptsMax = 3
+    /// Workers that an item may end in a row before it is poisoned.
+    public static let workerDeathsMax = 5
     public static let deadline = Duration.seconds(24 * 3600)
     public static let heartbeatInterval = Duration.milliseconds(500)
     public static let heartbeatLimit = 4

@@ -108,10 +108,12 @@ struct RestoringTests {
             attempt: 1, lease: LeaseID(incarnation: 1, number: 1), worker: "w",
             instance: WorkerInstance(bytes: Array(repeating: 7, count: 16)),
             isAlone: false, error: ItemError(), at: WallTime(milliseconds: 0))
+        var loss = record
+        loss.instance = WorkerInstance(bytes: Array(repeating: 8, count: 16))
         let order = restored(
             ["grill"],
             attempts: [
-                .init(index: 0, isLost: false, record: record), .init(index: 0, isLost: true, record: record),
+                .init(index: 0, isLost: false, record: record), .init(index: 0, isLost: true, record: loss),
             ])
         var shop = Shop(incarnation: 2, restoring: [order])
         _ = shop.joined("failed-it", ["grill": 5], instance: 7)

@@ -42,7 +42,9 @@ struct Shop {
     }
 
     /// One round with these inputs.
-    mutating func round(_ inputs: Input...) -> Step {
+    mutating func round(_ inputs: Input...) -> Step { round(of: inputs) }
+
+    mutating func round(of inputs: [Input]) -> Step {
         var step = Step()
         for input in inputs { step.append(core.handle(input, now: now)) }
         step.append(core.tick(now: now))

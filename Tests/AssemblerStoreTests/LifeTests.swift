@@ -30,15 +30,19 @@ struct LifeTests {
             }, at: Sample.now)
         var loss = failure
         (loss.attempt, loss.isAlone, loss.error) = (2, true, ItemError())
+        var takenBack = loss
+        takenBack.lease.number = 2
         let store = try kitchen.open()
         try store.commit(Sample.accept(9, itemCount: 600) + Sample.accept(2))
         try store.commit([
             Sample.settle(9, Sample.outcome(1, index: 599), Sample.outcome(2, index: 0, .failed)),
             .attemptFailed(order: Sample.id(9), index: 5, failure),
             .attemptLost(order: Sample.id(9), index: 5, loss),
+            .attemptLost(order: Sample.id(9), index: 6, takenBack),
             Sample.settle(9, Sample.outcome(3, index: 7)),
             .cancelRequested(order: Sample.id(2), at: Sample.now),
         ])
+        try store.commit([.lossTakenBack(order: Sample.id(9), index: 6, takenBack.lease)])
         try store.close()
 
         let orders = try Store.open(path: kitchen.path).begin(at: Sample.now).orders

@@ -124,12 +124,20 @@ struct ReportJSONTests {
                     $0.capacity = 4
                     $0.leasedCount = 2
                     $0.stoppingCount = 1
+                    $0.onProbation = true
+                    $0.failuresInRow = 7
+                    $0.pauseMs = 400
+                    $0.lastFailure = "no such file"
                 }
             ]
         }
         #expect(
             worker.json.text.contains(
                 #""silent_seconds": 0.04, "connected_at": null, "stations": [{"station": "#))
+        #expect(
+            worker.json.text.contains(
+                #""state": "probation", "failures_in_row": 7, "pause_seconds": 0.4, "last_failure": "no such file""#
+            ))
         let pong = Pong().json(endpoint: "tcp://127.0.0.1:5570", roundTrip: .microseconds(412)).text
         #expect(pong.contains(#""round_trip_ms": 0.412"#))
         for text in [worker.json.text, StationState().json.text, pong] {

@@ -19,7 +19,7 @@ extension AssemblerMachine {
         case .credit(let report): setCredit(connection, report)
         case .started(let report):
             for lease in report.leases { leases[LeaseKey(lease)]?.hasStarted = true }
-        case .farewell: connectionLeft(connection)
+        case .farewell: connectionLeft(connection, now: now.instant)
         case .hello, .results: break
         case nil: malformed(connection, .kitchen, .unknownBody)
         }
@@ -39,6 +39,7 @@ extension AssemblerMachine {
         for (other, session) in sessions where session.instance == instance || other == connection {
             endSession(other, .replaced, now: now)
         }
+        takeBackLosses(of: instance)
         let stationIndexes = hello.stations.map { station(named: $0.station) }
         let session = Session(
             number: newSessionNumber(), hello: hello, name: freeName(hello.name), stations: stationIndexes,
@@ -150,6 +151,7 @@ extension AssemblerMachine {
             if case .settled = state { revoke(key, .settled) } else { revoke(key, .superseded) }
             return false
         }
+        if isSuspect(item) { resumeExamination(connection, at: kind.station, now: now.instant) }
         armTimeout(key, kind.timeout, now: now.instant)
         return true
     }
@@ -194,11 +196,10 @@ extension AssemblerMachine {
         round.forgotten.append(connection)
     }
 
-    private mutating func connectionLeft(_ connection: ConnectionID) {
+    private mutating func connectionLeft(_ connection: ConnectionID, now: Instant) {
         guard let session = sessions[connection] else { return }
-        takeAwayPlaces(connection, session)
-        sessions[connection] = nil
-        for held in heldLeases(of: connection) { giveBack(held, isLoss: false) }
+        takeAwayPlaces(connection, session, now: now)
+        for held in heldLeases(of: connection) { giveBack(held) }
         note(.workerLeft(name: session.name, session: session.number))
         round.forgotten.append(connection)
     }
@@ -217,33 +218,39 @@ extension AssemblerMachine {
     /// Its leases go back: the attempts that it held are all that its end costs.
     private mutating func endSession(_ connection: ConnectionID, _ reason: LossReason, now: Moment) {
         guard let session = sessions[connection] else { return }
-        takeAwayPlaces(connection, session)
-        sessions[connection] = nil
+        takeAwayPlaces(connection, session, now: now.instant)
         let held = heldLeases(of: connection)
-        let startedCount = held.count { $0.hasStarted && $0.state == .running }
         for lease in held {
-            let isLoss = reason.counts && lease.hasStarted
-            guard giveBack(lease, isLoss: isLoss), isLoss else { continue }
-            round.step.changes.append(
-                .attemptLost(
-                    order: lease.item.order, index: lease.item.index,
-                    AttemptRecord(
-                        attempt: lease.attempt, lease: lease.key.id, worker: session.name,
-                        instance: session.instance,
-                        isAlone: startedCount == 1, error: ItemError(), at: now.wall)))
+            if reason.counts, mayHaveEndedIt(lease, session) {
+                lose(lease, with: session, isAlone: held.count == 1, now: now)
+            } else {
+                giveBack(lease)
+            }
         }
+        if reason != .replaced { counters.workerLostCount += 1 }
         note(.workerLost(name: session.name, session: session.number, leases: held.count, why: reason))
     }
 
-    private mutating func takeAwayPlaces(_ connection: ConnectionID, _ session: Session) {
+    /// A handler that had begun may be what ended its worker; one that had not can do nothing (FM-35). A
+    /// suspect that runs apart had begun, whether there was time to say so or not.
+    private mutating func mayHaveEndedIt(_ held: HeldLease, _ session: Session) -> Bool {
+        held.hasStarted || session.examination?.phase == .examining
+            || trays[held.item.order]?.losses.countsUnseen(held.item.index) == true
+    }
+
+    private mutating func takeAwayPlaces(
+        _ connection: ConnectionID, _ session: Session, now: Instant
+    ) {
+        sessions[connection] = nil
         for index in session.stations {
             stations[index.value].places.removeAll { $0.connection == connection }
             markChanged(index)
         }
+        abandonExamination(session, connection, now: now)
     }
 
     /// In the order in which they were given.
-    private func heldLeases(of connection: ConnectionID) -> [HeldLease] {
+    func heldLeases(of connection: ConnectionID) -> [HeldLease] {
         leases.values.filter { $0.connection == connection }.sorted { $0.key < $1.key }
     }
 }

@@ -4,9 +4,14 @@ import Wire
 extension AssemblerMachine {
     /// Gives every station's waiting items to its workers, for as long as there is credit.
     mutating func leaseOut(now: Moment) {
-        let changed = round.changedStations
-        round.changedStations = []
-        for station in changed { leaseOut(at: station, now: now) }
+        while !round.changedStations.isEmpty {
+            let changed = round.changedStations
+            round.changedStations = []
+            for station in changed {
+                examine(at: station, now: now)
+                leaseOut(at: station, now: now)
+            }
+        }
     }
 
     private mutating func leaseOut(at station: StationIndex, now: Moment) {
@@ -46,7 +51,7 @@ extension AssemblerMachine {
         }
     }
 
-    private mutating func grant(_ item: ItemKey, at station: StationIndex, place: Int, now: Moment) {
+    mutating func grant(_ item: ItemKey, at station: StationIndex, place: Int, now: Moment) {
         let key = newLease()
         guard let attempt = trays[item.order]?.lease(item.index, key),
             let timeout = trays[item.order]?.kind(of: item.index).timeout
@@ -86,6 +91,7 @@ extension AssemblerMachine {
         }
         trays[order]?.isHeldBack = false
         queueAll(order)
+        queueSuspects(of: order)
     }
 
     /// Its rest after a failure is over.
@@ -96,13 +102,20 @@ extension AssemblerMachine {
         queue(item.order, at: station)
     }
 
-    /// The attempt is over and says nothing of its item, which waits again, first in line.
+    /// The attempt is over without an end of its own; its item waits again, first in line, or as a suspect.
     /// - Returns: whether the slot had counted on this lease.
     @discardableResult
-    mutating func offerAgain(_ item: ItemKey, _ key: LeaseKey, isLoss: Bool) -> Bool {
-        guard let station = trays[item.order]?.release(item.index, key, isLoss: isLoss) else { return false }
+    mutating func offerAgain(_ item: ItemKey, _ key: LeaseKey, loss: Losses.Loss? = nil) -> Bool {
+        guard let station = trays[item.order]?.release(item.index, key, isLoss: loss != nil) else {
+            return false
+        }
+        if let loss { remember(loss, of: item) }
         stations[station.value].leasedCount -= 1
-        stations[station.value].returned.append(item)
+        if isSuspect(item) {
+            round.suspects[station, default: []].append(item)
+        } else {
+            stations[station.value].returned.append(item)
+        }
         markChanged(station)
         placeFreed(item.order)
         return true
@@ -112,6 +125,8 @@ extension AssemblerMachine {
     mutating func placeFreed(_ order: OrderID) {
         guard trays[order]?.isJustBelowItsLimit == true else { return }
         queueAll(order)
+        guard trays[order]?.losses.isEmpty == false else { return }
+        for station in trays[order]?.lines.map(\.station) ?? [] { markChanged(station) }
     }
 
     private mutating func queueAll(_ order: OrderID) {

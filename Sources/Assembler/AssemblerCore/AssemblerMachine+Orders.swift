@@ -38,6 +38,7 @@ extension AssemblerMachine {
     private mutating func answer(_ action: Action) { round.step.actions.append(action) }
 
     mutating func malformed(_ connection: ConnectionID, _ endpoint: DoorName, _ error: WireError) {
+        counters.malformedCount += 1
         note(.malformed(connection, endpoint, error.description))
         let refusal = Refusal.with {
             $0.reason = error == .unknownBody ? .unsupported : .malformed
@@ -110,7 +111,9 @@ extension AssemblerMachine {
             id: order, spec: submit.spec, itemCount: Int(submit.itemCount),
             fingerprint: Array(submit.fingerprint),
             acceptedAt: now.wall)
-        trays[order] = Tray(accepted, arrivedAt: now.instant, now: now.instant)
+        trays[order] = Tray(
+            accepted, workerDeathsMax: configuration.workerDeathsMax, arrivedAt: now.instant,
+            now: now.instant)
         if !submit.spec.key.isEmpty { keys[submit.spec.key] = order }
         round.step.changes.append(.accepted(accepted))
         add(submit.items, to: order, connection, request, now: now)

@@ -4,7 +4,8 @@ import Wire
 extension AssemblerMachine {
     mutating func restore(_ order: RestoredOrder, now: Moment) {
         let id = order.accepted.id
-        trays[id] = Tray(order.accepted, arrivedAt: nil, now: now.instant)
+        trays[id] = Tray(
+            order.accepted, workerDeathsMax: configuration.workerDeathsMax, arrivedAt: nil, now: now.instant)
         if !order.accepted.spec.key.isEmpty { keys[order.accepted.spec.key] = id }
         for head in order.items { addSlot(head, to: id) }
         guard order.isSealed else { return armFillingSilence(id, now.instant) }
@@ -16,10 +17,23 @@ extension AssemblerMachine {
             openItemCount -= 1
             if let kind = trays[id]?.kind(of: settled.index) { stations[kind.station.value].openCount -= 1 }
         }
+        restoreLosses(of: id)
         trays[id]?.restore(lastLanding: order.lastLanding)
         trays[id]?.isHeldBack = true
         armLimits(id, now: now)
         if order.isCancelRequested { _ = cancel(id, now: now) }
+    }
+
+    private mutating func restoreLosses(of order: OrderID) {
+        guard let tray = trays[order] else { return }
+        for index in tray.losses.indexes {
+            let item = ItemKey(order: order, index: index)
+            if tray.slots[index].isSettled {
+                _ = trays[order]?.losses.forget(index)
+            } else {
+                for loss in tray.losses.of(index) { lossesByWorker[loss.instance, default: []].insert(item) }
+            }
+        }
     }
 
     /// Wall time becomes monotonic once, here: what is left is at most the original span.

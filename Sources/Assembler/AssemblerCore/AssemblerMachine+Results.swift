@@ -29,9 +29,10 @@ extension AssemblerMachine {
         switch result.ending {
         case .done(let content) where content.data.count > Limits.contentBytesMax:
             let failure = tooLarge(content)
-            return fail(item, key, failure, by: holder, startedAt: held?.leasedAt.wall, now: now)
-                ? .invalid : .late
+            let isOfUse = fail(item, key, failure, by: holder, startedAt: held?.leasedAt.wall, now: now)
+            return isOfUse ? .invalid : late(item, from: connection)
         case .done(let content):
+            if let held { trust(held) }
             // A success fills an empty slot, whatever became of its lease.
             if case .settled = state { return late(item, from: connection) }
             sessions[holder]?.doneCount += 1
@@ -42,15 +43,18 @@ extension AssemblerMachine {
             return .stored
         case .failed(let failure):
             sessions[holder]?.failedCount += 1
+            if let held, held.state == .running, !failure.permanent {
+                countFailure(held, failure.error.message, now: now.instant)
+            }
             let isOfUse = fail(item, key, failure, by: holder, startedAt: held?.leasedAt.wall, now: now)
             return isOfUse ? .stored : late(item, from: connection)
         case .returned(let returned):
             if returned.reason == .unsupported, let held { withdraw(held) }
-            offerAgain(item, key, isLoss: false)
+            offerAgain(item, key)
             return .stored
         case nil:
             // Its handler has ended in a way that this version does not know.
-            offerAgain(item, key, isLoss: false)
+            offerAgain(item, key)
             return .invalid
         }
     }
@@ -72,6 +76,7 @@ extension AssemblerMachine {
     }
 
     private mutating func late(_ item: ItemKey, from connection: ConnectionID) -> Ack.Fate {
+        counters.lateResultCount += 1
         note(.lateResult(item.order, index: item.index, worker: sessions[connection]?.name ?? ""))
         return .late
     }
@@ -97,6 +102,7 @@ extension AssemblerMachine {
                 item.index, key, by: instance, isPermanent: failure.permanent)
         else { return false }
         stations[failed.station.value].leasedCount -= 1
+        counters.attemptFailedCount += 1
         var error = failure.error
         if error.kind != .timeout { error.kind = .failed }
         error.message = error.message.clipped(toBytes: Limits.errorMessageBytesMax)
@@ -148,8 +154,43 @@ extension AssemblerMachine {
             $0.error.kind = .timeout
             $0.error.message = "the attempt ran longer than \(timeout), and its worker did not stop it"
         }
+        countFailure(held, failure.error.message, now: now.instant)
         revoke(key, .timeout)
         _ = fail(item, key, failure, by: held.connection, startedAt: held.leasedAt.wall, now: now)
+    }
+
+    // MARK: Trust
+
+    /// A failure that its handler does not call the item's fault may be the worker's.
+    private mutating func countFailure(_ held: HeldLease, _ message: String, now: Instant) {
+        let station = held.station.value
+        guard let place = stations[station].placeIndex(of: held.connection) else { return }
+        let action = stations[station].places[place].probation.fail(
+            held.key, message, youngest: youngestLease, rules: configuration, now: now)
+        guard case .pause(let pause, let isFirst) = action else { return }
+        timers.set(.probationPause(held.connection, held.station), at: now.advanced(by: pause))
+        guard isFirst else { return }
+        note(
+            .probationBegan(
+                worker: sessions[held.connection]?.name ?? "", station: stations[station].name,
+                failures: stations[station].places[place].probation.failureCount, message: message))
+    }
+
+    private mutating func trust(_ held: HeldLease) {
+        let station = held.station.value
+        guard let place = stations[station].placeIndex(of: held.connection),
+            stations[station].places[place].probation.succeed()
+        else { return }
+        note(
+            .probationEnded(
+                worker: sessions[held.connection]?.name ?? "", station: stations[station].name))
+    }
+
+    mutating func endPause(_ connection: ConnectionID, at station: StationIndex, now: Instant) {
+        guard let place = stations[station.value].placeIndex(of: connection),
+            stations[station.value].places[place].probation.endPause(now: now)
+        else { return }
+        markChanged(station)
     }
 
     // MARK: Ending leases
@@ -164,14 +205,17 @@ extension AssemblerMachine {
             if held.state == .revoked { stations[station].places[place].stoppingCount -= 1 }
         }
         markChanged(held.station)
+        guard let examination = sessions[held.connection]?.examination else { return }
+        round.freedExaminers.append(held.connection)
+        markChanged(examination.station)
     }
 
     /// The lease ends without a word of its handler.
     /// - Returns: whether its item waits again because of that.
     @discardableResult
-    mutating func giveBack(_ held: HeldLease, isLoss: Bool) -> Bool {
+    mutating func giveBack(_ held: HeldLease, loss: Losses.Loss? = nil) -> Bool {
         end(held)
-        return held.state == .running && offerAgain(held.item, held.key, isLoss: isLoss)
+        return held.state == .running && offerAgain(held.item, held.key, loss: loss)
     }
 
     /// Takes the lease away from its slot's keeping; the worker is told to stop.

@@ -17,6 +17,7 @@ extension AssemblerMachine {
         startedAt: WallTime?, now: Moment
     ) {
         guard let landing = trays[item.order]?.settle(item.index, status) else { return }
+        forgetLosses(of: item, at: landing.station)
         stations[landing.station.value].openCount -= 1
         openItemCount -= 1
         if let lease = landing.lease {

@@ -93,14 +93,16 @@ extension AssemblerMachine {
                     $0.silentMs = UInt64(clamping: session.lastHeard.duration(to: now).milliseconds)
                     $0.doneCount = session.doneCount
                     $0.failedCount = session.failedCount
-                    $0.stations = session.stations.compactMap { workerStation(connection, $0) }
+                    $0.stations = session.stations.compactMap { workerStation(connection, $0, now: now) }
                     $0.program = session.program
                 }
             }
         }
     }
 
-    private func workerStation(_ connection: ConnectionID, _ index: StationIndex) -> WorkerStation? {
+    private func workerStation(
+        _ connection: ConnectionID, _ index: StationIndex, now: Instant
+    ) -> WorkerStation? {
         let station = stations[index.value]
         guard let place = station.placeIndex(of: connection).map({ station.places[$0] }) else { return nil }
         return WorkerStation.with {
@@ -108,19 +110,27 @@ extension AssemblerMachine {
             $0.capacity = UInt32(place.capacity)
             $0.leasedCount = UInt32(place.leasedCount)
             $0.stoppingCount = UInt32(place.stoppingCount)
+            $0.failuresInRow = UInt32(clamping: place.probation.failureCount)
+            $0.onProbation = place.probation.isOn
+            $0.pauseMs = UInt64(clamping: place.probation.pauseLeft(now: now).milliseconds)
+            $0.lastFailure = place.probation.lastFailure
+            $0.apart = sessions[connection]?.examination?.station == index
         }
     }
 
     /// Stations that have work or workers, by name.
     func stationList() -> StationList {
         StationList.with { list in
-            list.stations = stations.filter { $0.openCount > 0 || !$0.places.isEmpty }.map { station in
-                StationState.with {
+            let shown = stations.indices.filter { stations[$0].openCount > 0 || !stations[$0].places.isEmpty }
+            list.stations = shown.map { index in
+                let station = stations[index]
+                return StationState.with {
                     $0.station = station.name
                     $0.waitingCount = UInt64(station.waitingCount)
                     $0.leasedCount = UInt64(station.leasedCount)
                     $0.workerCount = UInt32(station.places.count)
                     $0.capacity = UInt64(station.capacity)
+                    $0.suspectCount = UInt64(suspectCount(at: StationIndex(value: index)))
                 }
             }
             list.stations.sort { $0.station < $1.station }
@@ -134,6 +144,7 @@ extension AssemblerMachine {
             $0.runningOrderCount = UInt64(openOrderCount)
             $0.openItemCount = UInt64(openItemCount)
             $0.workerCount = UInt32(sessions.count)
+            $0.counters = counters
         }
     }
 }

@@ -30,6 +30,10 @@ public struct AssemblerMachine: Sendable {
     private var hasPulse = false
     /// Accepted orders that have not ended.
     var runningOrderCount = 0
+    /// Items that have lost a worker, by the worker.
+    var lossesByWorker: [WorkerInstance: Set<ItemKey>] = [:]
+    /// What has happened since the start, for `ping`.
+    var counters = Counters()
     private var lastLeaseNumber: UInt64 = 0
     private var lastSessionNumber: UInt64 = 0
 
@@ -64,6 +68,9 @@ public struct AssemblerMachine: Sendable {
         case .producer(let connection, let message, let known):
             producer(connection, message, known: known, now: now)
         case .malformed(let connection, let endpoint, let error): malformed(connection, endpoint, error)
+        case .handshakeFailed(let endpoint):
+            counters.handshakeFailedCount += 1
+            note(.handshakeFailed(endpoint))
         case .disconnected(let connection): connectionClosed(connection, .disconnected, now: now)
         case .unreachable(let connection): connectionClosed(connection, .unreachable, now: now)
         case .committed: committed(now: now)
@@ -78,6 +85,8 @@ public struct AssemblerMachine: Sendable {
         if hasTicked { forgiveDeafness(now: now.instant) } else { beginRecovery(now: now.instant) }
         lastTick = now.instant
         while let event = timers.popDue(now.instant) { fire(event, drained: drained, now: now) }
+        takeUpSuspects()
+        endExaminations(now: now.instant)
         leaseOut(now: now)
         let isLive = self.isLive
         timers.prune(isLive: isLive)
@@ -107,6 +116,11 @@ public struct AssemblerMachine: Sendable {
         case .recoveryEnds:
             for order in recoveringOrders { begin(order, now: now) }
             recoveringOrders = []
+        case .probationPause(let connection, let station):
+            endPause(connection, at: station, now: now.instant)
+        case .examinationDue(let station):
+            stations[station.value].suspects.alarm = nil
+            markChanged(station)
         case .pulse:
             hasPulse = false
             if !sessions.isEmpty { keepPulse(now: now.instant) }
@@ -134,7 +148,8 @@ public struct AssemblerMachine: Sendable {
         case .retry(let item): trays[item.order]?.state(of: item.index) == .resting
         case .orderDeadline(let order), .orderBegins(let order): trays[order]?.isRunning == true
         case .fillingSilence(let order): trays[order]?.phase == .filling
-        case .workerSilence(let connection): sessions[connection] != nil
+        case .workerSilence(let connection), .probationPause(let connection, _): sessions[connection] != nil
+        case .examinationDue(let station): stations[station.value].suspects.alarm != nil
         case .producerSilence(let connection): producers[connection] != nil
         case .recoveryEnds, .pulse: true
         }
@@ -144,8 +159,11 @@ public struct AssemblerMachine: Sendable {
 
     mutating func newLease() -> LeaseKey {
         lastLeaseNumber += 1
-        return LeaseKey(incarnation: incarnation, number: lastLeaseNumber)
+        return youngestLease
     }
+
+    /// The last one that was given.
+    var youngestLease: LeaseKey { LeaseKey(incarnation: incarnation, number: lastLeaseNumber) }
 
     mutating func newSessionNumber() -> UInt64 {
         lastSessionNumber += 1
@@ -183,6 +201,7 @@ public struct AssemblerMachine: Sendable {
             $0.versions = Frames.versions
             $0.retryAfterMs = UInt64(retryAfter?.milliseconds ?? 0)
         }
+        counters.refusedCount += 1
         note(.refused(connection, reason, message))
         if let request {
             round.step.actions.append(.answer(connection, request: request, .refusal(refusal)))
@@ -215,6 +234,10 @@ struct Round {
     var acks: OrderedDictionary<ConnectionID, [Ack]> = [:]
     var revokes: OrderedDictionary<ConnectionID, [Revoke]> = [:]
     var changedStations: OrderedSet<StationIndex> = []
+    /// Items that wait as suspects since this round.
+    var suspects: OrderedDictionary<StationIndex, [ItemKey]> = [:]
+    /// Reserved workers that have ended a lease.
+    var freedExaminers: OrderedSet<ConnectionID> = []
     /// Last in the round: what is said to them still goes out.
     var forgotten: OrderedSet<ConnectionID> = []
 

@@ -12,6 +12,8 @@ public enum Change: Equatable, Sendable {
     case abandoned(order: OrderID)
     case attemptFailed(order: OrderID, index: Int, AttemptRecord)
     case attemptLost(order: OrderID, index: Int, AttemptRecord)
+    /// An attempt that was lost was not: its worker is back.
+    case lossTakenBack(order: OrderID, index: Int, LeaseID)
     /// Slots got their outcomes: landing numbers ascend without gaps.
     case settled(order: OrderID, outcomes: [Outcome])
     case cancelRequested(order: OrderID, at: WallTime)
@@ -53,7 +55,7 @@ public struct AttemptRecord: Equatable, Sendable {
     public var lease: LeaseID
     public var worker: String
     public var instance: WorkerInstance
-    /// It was the worker's only started lease.
+    /// It was its worker's only lease.
     public var isAlone: Bool
     /// Empty for a lost attempt.
     public var error: ItemError

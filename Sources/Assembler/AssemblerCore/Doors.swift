@@ -16,6 +16,8 @@ public enum Input: Sendable {
     case producer(ConnectionID, ProducerMessage, known: KnownOrder?)
     /// Something that is not of the contract came from there.
     case malformed(ConnectionID, DoorName, WireError)
+    /// A connection to this endpoint ended, or was ended, before it had spoken the protocol of the sockets.
+    case handshakeFailed(DoorName)
     /// The connection is closed, or has gone as far as the shell can tell.
     case disconnected(ConnectionID)
     /// A message could not be sent: its peer reads too slowly, or is gone. No fault of the items it holds.
@@ -80,9 +82,18 @@ public enum Note: Equatable, Sendable {
     case orderAbandoned(OrderID)
     case attemptFailed(OrderID, index: Int, attempt: Int, worker: String, message: String, retryIn: Duration?)
     case attemptTimedOut(OrderID, index: Int, worker: String)
+    /// It ended these workers, and is set aside.
+    case itemPoisoned(OrderID, index: Int, workers: [String])
+    /// The worker gets one lease at a time here, with pauses.
+    case probationBegan(worker: String, station: String, failures: Int, message: String)
+    case probationEnded(worker: String, station: String)
+    /// The worker runs so many suspects, and nothing else.
+    case examinationBegan(worker: String, station: String, items: Int)
     /// A result for a slot that had moved on.
     case lateResult(OrderID, index: Int, worker: String)
     case malformed(ConnectionID, DoorName, String)
+    /// Somebody came who does not speak the protocol of the sockets.
+    case handshakeFailed(DoorName)
     case refused(ConnectionID, Refusal.Reason, String)
 }
 
@@ -139,6 +150,14 @@ public struct CoreConfiguration: Equatable, Sendable {
     /// The pause before the second attempt; it doubles with each further one.
     public var retryPause = Duration.milliseconds(500)
     public var retryPauseMax = Duration.seconds(60)
+    /// An item that ends so many workers in a row, the last one alone, is poisoned. `nil`: never, for fleets
+    /// whose workers come and go.
+    public var workerDeathsMax: Int? = Defaults.workerDeathsMax
+    /// So many failures in a row put a worker on probation at a station.
+    public var probationFailureCount = 5
+    /// Its first pause; it doubles with each further failure.
+    public var probationPause = Duration.milliseconds(100)
+    public var probationPauseMax = Duration.seconds(30)
 
     public init() {}
 

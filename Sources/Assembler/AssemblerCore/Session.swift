@@ -23,6 +23,10 @@ struct Session: Equatable {
     private(set) var lastHeard: Instant
     /// Leases that it holds at all its stations, stopping ones included.
     var leasedCount = 0
+    /// While it is reserved for suspects.
+    var examination: Examination?
+    /// It serves ordinary items until then: for as long as it was reserved.
+    var restsUntil: Instant?
     var doneCount: UInt64 = 0
     var failedCount: UInt64 = 0
 

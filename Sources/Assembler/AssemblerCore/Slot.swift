@@ -21,9 +21,13 @@ struct LeaseKey: Hashable, Comparable {
 }
 
 /// An item of an order.
-struct ItemKey: Hashable {
+struct ItemKey: Hashable, Comparable {
     let order: OrderID
     let index: Int
+
+    static func < (left: ItemKey, right: ItemKey) -> Bool {
+        (left.order, left.index) < (right.order, right.index)
+    }
 }
 
 /// One slot of a tray.
@@ -50,6 +54,8 @@ struct Slot: Equatable {
     private(set) var state = State.waiting
     private(set) var failureCount: UInt16 = 0
     private(set) var lossCount: UInt16 = 0
+    /// Workers lost in a row: since the last attempt that ended with its worker alive.
+    private(set) var lossesInRow: UInt16 = 0
     /// Which of its tray's kinds of items this is.
     let kind: UInt32
 
@@ -60,6 +66,9 @@ struct Slot: Equatable {
     }
 
     var isWaiting: Bool { state == .waiting }
+
+    /// The first loss is free; with the second an item is a suspect.
+    static let suspectLossCount = 2
 
     var lease: LeaseKey? {
         if case .leased(let lease) = state { lease } else { nil }
@@ -95,8 +104,19 @@ struct Slot: Equatable {
     mutating func release(_ lease: LeaseKey, isLoss: Bool) -> ReleaseAction {
         guard state == .leased(lease) else { return .ignore }
         state = .waiting
-        if isLoss { lossCount = lossCount == .max ? .max : lossCount + 1 }
+        if isLoss { countLoss() }
         return .offerAgain
+    }
+
+    private mutating func countLoss() {
+        lossCount = lossCount == .max ? .max : lossCount + 1
+        lossesInRow = lossesInRow == .max ? .max : lossesInRow + 1
+    }
+
+    /// A worker that was lost is back: it had not died.
+    mutating func takeBackLoss() {
+        lossCount = lossCount == 0 ? 0 : lossCount - 1
+        lossesInRow = lossesInRow == 0 ? 0 : lossesInRow - 1
     }
 
     enum FailureAction: Equatable { case rest(failures: Int), settle, ignore }
@@ -107,6 +127,8 @@ struct Slot: Equatable {
     mutating func fail(_ lease: LeaseKey, isPermanent: Bool, attemptsMax: Int) -> FailureAction {
         guard state == .leased(lease) else { return .ignore }
         failureCount = failureCount == .max ? .max : failureCount + 1
+        // Its worker lives to tell.
+        lossesInRow = 0
         guard !isPermanent, Int(failureCount) < attemptsMax else {
             state = .waiting
             return .settle
@@ -134,9 +156,10 @@ struct Slot: Equatable {
     /// Takes over what the store knows of an ended attempt.
     mutating func restore(isLoss: Bool) {
         if isLoss {
-            lossCount = lossCount == .max ? .max : lossCount + 1
+            countLoss()
         } else {
             failureCount = failureCount == .max ? .max : failureCount + 1
+            lossesInRow = 0
         }
     }
 }

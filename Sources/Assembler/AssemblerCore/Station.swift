@@ -16,9 +16,17 @@ struct Station {
         var leasedCount = 0
         var stoppingCount = 0
         var isDraining = false
+        /// Its worker runs suspects, or is about to.
+        var isReserved = false
+        var probation = Probation()
 
         /// How many more leases it will take.
-        var credit: Int { isDraining ? 0 : max(0, capacity - leasedCount) }
+        var credit: Int {
+            isDraining || isReserved ? 0 : max(0, min(capacity, probation.leaseCountMax) - leasedCount)
+        }
+
+        /// It takes leases, if not now then later.
+        var isServing: Bool { capacity > 0 && !isDraining }
     }
 
     /// An order in the queue. `since` counts the turns of the station: who waits longest has the lowest.
@@ -37,6 +45,7 @@ struct Station {
     var places: [Place] = []
     /// Items that came back from a lost worker: first in line.
     var returned: Deque<ItemKey> = []
+    var suspects = SuspectQueue()
     /// Unsettled items.
     var openCount = 0
     /// Unsettled items under lease.
@@ -126,7 +135,7 @@ struct Station {
         for index in places.indices {
             let place = places[index]
             let isAvoided = !failedBy.isEmpty && failedBy.contains(place.instance)
-            if !isAvoided && place.capacity > 0 && !place.isDraining { hasOther = true }
+            if !isAvoided && place.isServing { hasOther = true }
             guard place.credit > 0 else { continue }
             if isBetter(index, than: bestOfAll, among: sessions) { bestOfAll = index }
             if !isAvoided, isBetter(index, than: best, among: sessions) { best = index }

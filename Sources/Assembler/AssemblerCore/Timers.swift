@@ -12,6 +12,10 @@ enum TimedEvent: Equatable {
     case workerSilence(ConnectionID)
     case producerSilence(ConnectionID)
     case recoveryEnds
+    /// A worker's pause at a station is over.
+    case probationPause(ConnectionID, StationIndex)
+    /// A worker may run suspects of this station again.
+    case examinationDue(StationIndex)
     /// Nothing but a round: so that a gap between rounds means that nobody listened.
     case pulse
 }

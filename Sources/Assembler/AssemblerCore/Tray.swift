@@ -25,6 +25,8 @@ struct Tray {
     let policy: Policy
     let maxParallel: Int
     let priority: Int
+    /// `nil`: losses say nothing about an item here.
+    let workerDeathsMax: Int?
     /// When its first page arrived; `nil` for an order of an earlier incarnation.
     let arrivedAt: Instant?
     private(set) var phase = Phase.filling
@@ -45,14 +47,16 @@ struct Tray {
     private var lineIndexes: [StationIndex: Int] = [:]
     /// An item's failures: another worker gets the next attempt, and none counts twice.
     private var failures: [Int: [Failure]] = [:]
+    var losses = Losses()
 
     private struct Failure {
         let lease: LeaseKey
         let worker: WorkerInstance
     }
 
-    init(_ accepted: AcceptedOrder, arrivedAt: Instant?, now: Instant) {
+    init(_ accepted: AcceptedOrder, workerDeathsMax: Int?, arrivedAt: Instant?, now: Instant) {
         self.accepted = accepted
+        self.workerDeathsMax = workerDeathsMax
         self.arrivedAt = arrivedAt
         policy = Policy(accepted.spec)
         maxParallel = accepted.spec.maxParallel == 0 ? .max : Int(accepted.spec.maxParallel)
@@ -148,9 +152,31 @@ struct Tray {
     }
 
     /// Who failed an item.
-    private func failedBy(_ index: Int) -> [WorkerInstance] { failures[index]?.map(\.worker) ?? [] }
+    func failedBy(_ index: Int) -> [WorkerInstance] { failures[index]?.map(\.worker) ?? [] }
 
     mutating func wake(_ index: Int) -> Bool { slots[index].wake() }
+
+    // MARK: Suspects
+
+    /// An item that lost its last workers, two or more: it runs apart.
+    func isSuspect(_ index: Int) -> Bool {
+        workerDeathsMax != nil && slots[index].lossesInRow >= Slot.suspectLossCount
+    }
+
+    /// It waits, and any worker may have it.
+    private func isOrdinary(_ index: Int) -> Bool { slots[index].isWaiting && !isSuspect(index) }
+
+    /// Its worker ended with it as its only lease: whether that makes it poison.
+    func isConvicted(_ index: Int) -> Bool {
+        guard let workerDeathsMax else { return false }
+        return slots[index].isWaiting && Int(slots[index].lossesInRow) >= workerDeathsMax
+    }
+
+    mutating func takeBackLosses(_ index: Int, from instance: WorkerInstance) -> [LeaseKey] {
+        let leases = losses.takeBack(index, from: instance)
+        for _ in leases { slots[index].takeBackLoss() }
+        return leases
+    }
 
     struct Landing: Equatable {
         let number: Int
@@ -201,10 +227,15 @@ struct Tray {
     }
 
     mutating func restore(_ attempt: RestoredOrder.Attempt) {
-        slots[attempt.index].restore(isLoss: attempt.isLost)
-        guard !attempt.isLost else { return }
-        failures[attempt.index, default: []].append(
-            Failure(lease: LeaseKey(attempt.record.lease), worker: attempt.record.instance))
+        let (index, record) = (attempt.index, attempt.record)
+        let lease = LeaseKey(record.lease)
+        slots[index].restore(isLoss: attempt.isLost)
+        if attempt.isLost {
+            let loss = Losses.Loss(lease: lease, worker: record.worker, instance: record.instance)
+            _ = losses.add(loss, to: index)
+        } else {
+            failures[index, default: []].append(Failure(lease: lease, worker: record.instance))
+        }
     }
 
     mutating func restore(lastLanding: Int) { self.lastLanding = lastLanding }
@@ -240,7 +271,7 @@ struct Tray {
     private mutating func place(
         for item: Int, in station: Station, among sessions: Sessions, line: Int
     ) -> Int? {
-        guard slots[item].isWaiting else { return nil }
+        guard isOrdinary(item) else { return nil }
         if case .place(let place) = station.choose(avoiding: failedBy(item), among: sessions) {
             return place
         }
@@ -261,7 +292,7 @@ struct Tray {
     mutating func takeReturned(
         _ item: Int, at index: StationIndex, of station: Station, among sessions: Sessions
     ) -> ReturnAction {
-        guard slots[item].isWaiting else { return .ignore }
+        guard isOrdinary(item) else { return .ignore }
         guard mayLease else {
             let line = lineIndex(at: index)
             lines[line].items.prepend(item)

@@ -10,8 +10,8 @@ extension Change {
     var pageCount: Int {
         let touchedPageCount = 4
         switch self {
-        case .accepted, .sealed, .abandoned, .attemptFailed, .attemptLost, .cancelRequested, .served,
-            .elapsed:
+        case .accepted, .sealed, .abandoned, .attemptFailed, .attemptLost, .lossTakenBack, .cancelRequested,
+            .served, .elapsed:
             return touchedPageCount
         case .page(_, _, let items):
             return touchedPageCount + items.reduce(0) { $0 + $1.payload.data.count + 64 } / 4_096
@@ -37,6 +37,15 @@ extension Database {
             try insert(RestoredOrder.Attempt(index: index, isLost: false, record: record), order)
         case .attemptLost(let order, let index, let record):
             try insert(RestoredOrder.Attempt(index: index, isLost: true, record: record), order)
+        case .lossTakenBack(let order, let index, let lease):
+            try update(
+                order,
+                """
+                DELETE FROM attempt
+                WHERE order_number = (SELECT number FROM tray_order WHERE id = ?) AND is_lost
+                    AND item_index = ? AND lease_incarnation = ? AND lease_number = ?
+                """,
+                [order.data, index, Int64(lease.incarnation), Int64(bitPattern: lease.number)])
         case .settled(let order, let outcomes): try insert(outcomes, order)
         case .cancelRequested(let order, let at):
             try update(
@@ -137,7 +146,7 @@ extension Database {
             ])
     }
 
-    /// Runs a statement that has to change the one row of `order`, or add one to it.
+    /// Runs a statement that has to change a row of `order`, or add one to it.
     private func update(_ order: OrderID, _ sql: String, _ arguments: StatementArguments) throws {
         try cachedStatement(sql: sql).execute(arguments: arguments)
         guard changesCount > 0 else {

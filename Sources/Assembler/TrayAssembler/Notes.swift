@@ -35,6 +35,25 @@ struct Notes {
             log.warning(
                 "lease taken back: its worker did not end it at its timeout",
                 metadata: ["order": "\(order)", "index": "\(index)", "worker": "\(worker)"])
+        case .itemPoisoned(let order, let index, let workers):
+            log.warning(
+                "item poisoned: it ended every worker that ran it, and is set aside",
+                metadata: [
+                    "order": "\(order)", "index": "\(index)", "workers": "\(workers.joined(separator: " "))",
+                ])
+        case .probationBegan(let worker, let station, let failures, let message):
+            log.warning(
+                "worker on probation: it only fails here, and gets one lease at a time until one succeeds",
+                metadata: [
+                    "worker": "\(worker)", "station": "\(station)", "failures": "\(failures)",
+                    "message": "\(Notes.line(message))",
+                ])
+        case .probationEnded(let worker, let station):
+            log.info("worker trusted again", metadata: ["worker": "\(worker)", "station": "\(station)"])
+        case .examinationBegan(let worker, let station, let items):
+            log.info(
+                "items that lost their workers run apart",
+                metadata: ["worker": "\(worker)", "station": "\(station)", "items": "\(items)"])
         case .lateResult(let order, let index, let worker):
             log.info(
                 "late result dropped",
@@ -46,6 +65,8 @@ struct Notes {
                     "connection": "\(connection.number)", "endpoint": "\(endpoint)",
                     "error": "\(Notes.line(message))",
                 ])
+        case .handshakeFailed(let endpoint):
+            log.warning("a stranger that does not speak ZeroMQ", metadata: ["endpoint": "\(endpoint)"])
         case .refused(let connection, let reason, let message):
             log.info(
                 "refused",

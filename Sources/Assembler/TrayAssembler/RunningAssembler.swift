@@ -120,7 +120,8 @@ struct RunningAssembler: ~Copyable {
                 pages.insert(order, firstIndex: firstIndex, items: items)
             case .served(let order, _), .abandoned(let order):
                 pages.remove(order)
-            case .accepted, .sealed, .attemptFailed, .attemptLost, .settled, .cancelRequested, .elapsed:
+            case .accepted, .sealed, .attemptFailed, .attemptLost, .lossTakenBack, .settled, .cancelRequested,
+                .elapsed:
                 break
             }
         }

@@ -55,6 +55,13 @@ struct RunCommand: AsyncParsableCommand {
     )
     var diskReserveMebibytes: String?
 
+    @Option(
+        help: """
+            An item that ends so many workers in a row, the last one alone, is set aside as poisoned; or never \
+            (TRAY_WORKER_DEATHS_MAX). Default: 5.
+            """)
+    var workerDeathsMax: String?
+
     @Flag(help: "Bind beyond loopback without encryption: anybody who reaches the ports may use them.")
     var insecure = false
 
@@ -101,6 +108,7 @@ struct RunCommand: AsyncParsableCommand {
         flags["store"] = store
         flags["retention"] = retention
         flags["disk_reserve_mib"] = diskReserveMebibytes
+        flags["worker_deaths_max"] = workerDeathsMax
         flags["log_level"] = logLevel
         if insecure { flags["insecure"] = "true" }
         return try Settings(
@@ -114,6 +122,7 @@ struct RunCommand: AsyncParsableCommand {
         options.store = try settings.value(Keys.store)
         options.retention = try settings.value(Keys.retention)
         options.diskReserveBytes = try settings.value(Keys.diskReserveMebibytes) << 20
+        options.core.workerDeathsMax = try settings.value(Keys.workerDeathsMax)
         options.core.program = Program.name
         for (key, endpoint) in [("orders", options.orders), ("kitchen", options.kitchen)] {
             if let complaint = Endpoint.problem(of: endpoint, binding: true) {
@@ -169,10 +178,19 @@ enum Keys {
     static let store = Setting.text("store", default: "./data/tray.sqlite")
     static let retention = Setting.duration("retention", default: .seconds(7 * 24 * 3600))
     static let diskReserveMebibytes = Setting.count("disk_reserve_mib", in: 0...1_048_576, default: 256)
+    static let workerDeathsMax = Setting<Int?>(
+        "worker_deaths_max", default: Defaults.workerDeathsMax,
+        requirement: "a number of workers, 1 to \(Limits.workerDeathsMax), or never"
+    ) { text -> Int?? in
+        if text == "never" { return .some(.none) }
+        guard let count = Int(text), (1...Limits.workerDeathsMax).contains(count) else { return .none }
+        return .some(.some(count))
+    }
     static let insecure = Setting.toggle("insecure", default: false)
 
     static let all = [
-        orders.key, kitchen.key, store.key, retention.key, diskReserveMebibytes.key, insecure.key,
+        orders.key, kitchen.key, store.key, retention.key, diskReserveMebibytes.key, workerDeathsMax.key,
+        insecure.key,
         Logs.level.key,
     ]
 }

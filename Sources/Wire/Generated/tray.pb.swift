@@ -1914,6 +1914,21 @@ public nonisolated struct WorkerStation: Sendable {
   /// Revoked, and not ended yet.
   public var stoppingCount: UInt32 = 0
 
+  /// Failures since its last success here, those left out that a handler called permanent.
+  public var failuresInRow: UInt32 = 0
+
+  /// It has failed too often in a row: it gets one lease at a time, with a pause after each failure.
+  public var onProbation: Bool = false
+
+  /// What is left of that pause.
+  public var pauseMs: UInt64 = 0
+
+  /// What the last of these failures said: at most 200 bytes.
+  public var lastFailure: String = String()
+
+  /// It runs suspects of this station and nothing else, or finishes what it holds before it does.
+  public var apart: Bool = false
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -1979,6 +1994,43 @@ public nonisolated struct StationState: Sendable {
   /// Their capacities, added up.
   public var capacity: UInt64 = 0
 
+  /// Unsettled items that have lost two workers or more: they run apart from all others.
+  public var suspectCount: UInt64 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+/// What has happened since the assembler started.
+public nonisolated struct Counters: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Results that came for a slot that had moved on: dropped.
+  public var lateResultCount: UInt64 = 0
+
+  /// Messages that are not of the contract.
+  public var malformedCount: UInt64 = 0
+
+  /// Connections that never spoke the protocol of the sockets.
+  public var handshakeFailedCount: UInt64 = 0
+
+  /// Messages that were refused.
+  public var refusedCount: UInt64 = 0
+
+  /// Sessions of workers that ended without a farewell.
+  public var workerLostCount: UInt64 = 0
+
+  public var attemptFailedCount: UInt64 = 0
+
+  /// Attempts that ended with their workers.
+  public var attemptLostCount: UInt64 = 0
+
+  /// Items that were set aside because they kill workers.
+  public var poisonedCount: UInt64 = 0
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -2011,9 +2063,20 @@ public nonisolated struct Pong: Sendable {
 
   public var workerCount: UInt32 = 0
 
+  public var counters: Counters {
+    get {_counters ?? Counters()}
+    set {_counters = newValue}
+  }
+  /// Returns true if `counters` has been explicitly set.
+  public var hasCounters: Bool {self._counters != nil}
+  /// Clears the value of `counters`. Subsequent reads from it will return its default value.
+  public mutating func clearCounters() {self._counters = nil}
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
+
+  fileprivate var _counters: Counters? = nil
 }
 
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
@@ -4691,7 +4754,7 @@ nonisolated extension OrderList: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
 
 nonisolated extension WorkerStation: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".WorkerStation"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}station\0\u{1}capacity\0\u{3}leased_count\0\u{3}stopping_count\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}station\0\u{1}capacity\0\u{3}leased_count\0\u{3}stopping_count\0\u{3}failures_in_row\0\u{3}on_probation\0\u{3}pause_ms\0\u{3}last_failure\0\u{1}apart\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -4703,6 +4766,11 @@ nonisolated extension WorkerStation: SwiftProtobuf.Message, SwiftProtobuf._Messa
       case 2: try { try decoder.decodeSingularUInt32Field(value: &self.capacity) }()
       case 3: try { try decoder.decodeSingularUInt32Field(value: &self.leasedCount) }()
       case 4: try { try decoder.decodeSingularUInt32Field(value: &self.stoppingCount) }()
+      case 5: try { try decoder.decodeSingularUInt32Field(value: &self.failuresInRow) }()
+      case 6: try { try decoder.decodeSingularBoolField(value: &self.onProbation) }()
+      case 7: try { try decoder.decodeSingularUInt64Field(value: &self.pauseMs) }()
+      case 8: try { try decoder.decodeSingularStringField(value: &self.lastFailure) }()
+      case 9: try { try decoder.decodeSingularBoolField(value: &self.apart) }()
       default: break
       }
     }
@@ -4721,6 +4789,21 @@ nonisolated extension WorkerStation: SwiftProtobuf.Message, SwiftProtobuf._Messa
     if self.stoppingCount != 0 {
       try visitor.visitSingularUInt32Field(value: self.stoppingCount, fieldNumber: 4)
     }
+    if self.failuresInRow != 0 {
+      try visitor.visitSingularUInt32Field(value: self.failuresInRow, fieldNumber: 5)
+    }
+    if self.onProbation != false {
+      try visitor.visitSingularBoolField(value: self.onProbation, fieldNumber: 6)
+    }
+    if self.pauseMs != 0 {
+      try visitor.visitSingularUInt64Field(value: self.pauseMs, fieldNumber: 7)
+    }
+    if !self.lastFailure.isEmpty {
+      try visitor.visitSingularStringField(value: self.lastFailure, fieldNumber: 8)
+    }
+    if self.apart != false {
+      try visitor.visitSingularBoolField(value: self.apart, fieldNumber: 9)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -4729,6 +4812,11 @@ nonisolated extension WorkerStation: SwiftProtobuf.Message, SwiftProtobuf._Messa
     if lhs.capacity != rhs.capacity {return false}
     if lhs.leasedCount != rhs.leasedCount {return false}
     if lhs.stoppingCount != rhs.stoppingCount {return false}
+    if lhs.failuresInRow != rhs.failuresInRow {return false}
+    if lhs.onProbation != rhs.onProbation {return false}
+    if lhs.pauseMs != rhs.pauseMs {return false}
+    if lhs.lastFailure != rhs.lastFailure {return false}
+    if lhs.apart != rhs.apart {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -4841,7 +4929,7 @@ nonisolated extension WorkerList: SwiftProtobuf.Message, SwiftProtobuf._MessageI
 
 nonisolated extension StationState: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".StationState"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}station\0\u{3}waiting_count\0\u{3}leased_count\0\u{3}worker_count\0\u{1}capacity\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}station\0\u{3}waiting_count\0\u{3}leased_count\0\u{3}worker_count\0\u{1}capacity\0\u{3}suspect_count\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -4854,6 +4942,7 @@ nonisolated extension StationState: SwiftProtobuf.Message, SwiftProtobuf._Messag
       case 3: try { try decoder.decodeSingularUInt64Field(value: &self.leasedCount) }()
       case 4: try { try decoder.decodeSingularUInt32Field(value: &self.workerCount) }()
       case 5: try { try decoder.decodeSingularUInt64Field(value: &self.capacity) }()
+      case 6: try { try decoder.decodeSingularUInt64Field(value: &self.suspectCount) }()
       default: break
       }
     }
@@ -4875,6 +4964,9 @@ nonisolated extension StationState: SwiftProtobuf.Message, SwiftProtobuf._Messag
     if self.capacity != 0 {
       try visitor.visitSingularUInt64Field(value: self.capacity, fieldNumber: 5)
     }
+    if self.suspectCount != 0 {
+      try visitor.visitSingularUInt64Field(value: self.suspectCount, fieldNumber: 6)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -4884,6 +4976,72 @@ nonisolated extension StationState: SwiftProtobuf.Message, SwiftProtobuf._Messag
     if lhs.leasedCount != rhs.leasedCount {return false}
     if lhs.workerCount != rhs.workerCount {return false}
     if lhs.capacity != rhs.capacity {return false}
+    if lhs.suspectCount != rhs.suspectCount {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Counters: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".Counters"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}late_result_count\0\u{3}malformed_count\0\u{3}handshake_failed_count\0\u{3}refused_count\0\u{3}worker_lost_count\0\u{3}attempt_failed_count\0\u{3}attempt_lost_count\0\u{3}poisoned_count\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.lateResultCount) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.malformedCount) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.handshakeFailedCount) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.refusedCount) }()
+      case 5: try { try decoder.decodeSingularUInt64Field(value: &self.workerLostCount) }()
+      case 6: try { try decoder.decodeSingularUInt64Field(value: &self.attemptFailedCount) }()
+      case 7: try { try decoder.decodeSingularUInt64Field(value: &self.attemptLostCount) }()
+      case 8: try { try decoder.decodeSingularUInt64Field(value: &self.poisonedCount) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.lateResultCount != 0 {
+      try visitor.visitSingularUInt64Field(value: self.lateResultCount, fieldNumber: 1)
+    }
+    if self.malformedCount != 0 {
+      try visitor.visitSingularUInt64Field(value: self.malformedCount, fieldNumber: 2)
+    }
+    if self.handshakeFailedCount != 0 {
+      try visitor.visitSingularUInt64Field(value: self.handshakeFailedCount, fieldNumber: 3)
+    }
+    if self.refusedCount != 0 {
+      try visitor.visitSingularUInt64Field(value: self.refusedCount, fieldNumber: 4)
+    }
+    if self.workerLostCount != 0 {
+      try visitor.visitSingularUInt64Field(value: self.workerLostCount, fieldNumber: 5)
+    }
+    if self.attemptFailedCount != 0 {
+      try visitor.visitSingularUInt64Field(value: self.attemptFailedCount, fieldNumber: 6)
+    }
+    if self.attemptLostCount != 0 {
+      try visitor.visitSingularUInt64Field(value: self.attemptLostCount, fieldNumber: 7)
+    }
+    if self.poisonedCount != 0 {
+      try visitor.visitSingularUInt64Field(value: self.poisonedCount, fieldNumber: 8)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Counters, rhs: Counters) -> Bool {
+    if lhs.lateResultCount != rhs.lateResultCount {return false}
+    if lhs.malformedCount != rhs.malformedCount {return false}
+    if lhs.handshakeFailedCount != rhs.handshakeFailedCount {return false}
+    if lhs.refusedCount != rhs.refusedCount {return false}
+    if lhs.workerLostCount != rhs.workerLostCount {return false}
+    if lhs.attemptFailedCount != rhs.attemptFailedCount {return false}
+    if lhs.attemptLostCount != rhs.attemptLostCount {return false}
+    if lhs.poisonedCount != rhs.poisonedCount {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -4921,7 +5079,7 @@ nonisolated extension StationList: SwiftProtobuf.Message, SwiftProtobuf._Message
 
 nonisolated extension Pong: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Pong"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}incarnation\0\u{1}program\0\u{3}running_order_count\0\u{3}open_item_count\0\u{3}worker_count\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}incarnation\0\u{1}program\0\u{3}running_order_count\0\u{3}open_item_count\0\u{3}worker_count\0\u{1}counters\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -4934,12 +5092,17 @@ nonisolated extension Pong: SwiftProtobuf.Message, SwiftProtobuf._MessageImpleme
       case 3: try { try decoder.decodeSingularUInt64Field(value: &self.runningOrderCount) }()
       case 4: try { try decoder.decodeSingularUInt64Field(value: &self.openItemCount) }()
       case 5: try { try decoder.decodeSingularUInt32Field(value: &self.workerCount) }()
+      case 6: try { try decoder.decodeSingularMessageField(value: &self._counters) }()
       default: break
       }
     }
   }
 
   public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
     if self.incarnation != 0 {
       try visitor.visitSingularUInt32Field(value: self.incarnation, fieldNumber: 1)
     }
@@ -4955,6 +5118,9 @@ nonisolated extension Pong: SwiftProtobuf.Message, SwiftProtobuf._MessageImpleme
     if self.workerCount != 0 {
       try visitor.visitSingularUInt32Field(value: self.workerCount, fieldNumber: 5)
     }
+    try { if let v = self._counters {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -4964,6 +5130,7 @@ nonisolated extension Pong: SwiftProtobuf.Message, SwiftProtobuf._MessageImpleme
     if lhs.runningOrderCount != rhs.runningOrderCount {return false}
     if lhs.openItemCount != rhs.openItemCount {return false}
     if lhs.workerCount != rhs.workerCount {return false}
+    if lhs._counters != rhs._counters {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -17,13 +17,26 @@ extension WorkerState {
     }
 }
 
+/// How the assembler treats a worker at a station.
+package enum StationConduct: String {
+    case serving, probation
+    /// It runs suspects and nothing else, or is about to.
+    case apart
+}
+
 extension WorkerStation {
+    package var conduct: StationConduct { apart ? .apart : onProbation ? .probation : .serving }
+
     fileprivate var json: JSONValue {
         .object([
             ("station", .string(station)),
             ("capacity", .integer(Int(capacity))),
             ("leased", .integer(Int(leasedCount))),
             ("stopping", .integer(Int(stoppingCount))),
+            ("state", .string(conduct.rawValue)),
+            ("failures_in_row", .integer(Int(failuresInRow))),
+            ("pause_seconds", .number(Figures.seconds(microseconds: pauseMs * 1_000))),
+            ("last_failure", lastFailure.isEmpty ? .null : .string(lastFailure)),
         ])
     }
 }
@@ -36,6 +49,7 @@ extension StationState {
             ("leased", .integer(Int(clamping: leasedCount))),
             ("workers", .integer(Int(workerCount))),
             ("capacity", .integer(Int(clamping: capacity))),
+            ("suspects", .integer(Int(clamping: suspectCount))),
         ])
     }
 }
@@ -51,6 +65,22 @@ extension Pong {
             ("running_orders", .integer(Int(clamping: runningOrderCount))),
             ("open_items", .integer(Int(clamping: openItemCount))),
             ("workers", .integer(Int(workerCount))),
+            ("counters", counters.json),
+        ])
+    }
+}
+
+extension Counters {
+    fileprivate var json: JSONValue {
+        .object([
+            ("late_results", .integer(Int(clamping: lateResultCount))),
+            ("malformed_messages", .integer(Int(clamping: malformedCount))),
+            ("failed_handshakes", .integer(Int(clamping: handshakeFailedCount))),
+            ("refused_messages", .integer(Int(clamping: refusedCount))),
+            ("lost_workers", .integer(Int(clamping: workerLostCount))),
+            ("failed_attempts", .integer(Int(clamping: attemptFailedCount))),
+            ("lost_attempts", .integer(Int(clamping: attemptLostCount))),
+            ("poisoned_items", .integer(Int(clamping: poisonedCount))),
         ])
     }
 }

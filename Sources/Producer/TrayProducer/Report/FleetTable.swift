@@ -29,30 +29,49 @@ extension TextTable {
         for worker in workers {
             let totals = [
                 "\(worker.doneCount)", "\(worker.failedCount)", Figures.span(milliseconds: worker.silentMs),
-                worker.draining ? "draining" : "serving",
             ]
-            let stations = worker.stations.map {
-                [$0.station, "\($0.capacity)", "\($0.leasedCount)", "\($0.stoppingCount)"]
+            for (index, station) in worker.stations.enumerated() {
+                let cells = [
+                    station.station, "\(station.capacity)", "\(station.leasedCount)",
+                    "\(station.stoppingCount)",
+                ]
+                table.add(
+                    [index == 0 ? worker.name : ""] + cells + (index == 0 ? totals : ["", "", ""])
+                        + [worker.draining ? "draining" : station.conductText])
             }
-            table.add([worker.name] + (stations.first ?? ["", "", "", ""]) + totals)
-            for station in stations.dropFirst() { table.add([""] + station + ["", "", "", ""]) }
         }
         return table
     }
 
     package static func stations(_ stations: [StationState]) -> TextTable {
         var table = TextTable([
-            Column("STATION"), Column("WAITING", .right), Column("LEASED", .right),
+            Column("STATION"), Column("WAITING", .right), Column("SUSPECT", .right), Column("LEASED", .right),
             Column("CAPACITY", .right),
             Column("WORKERS", .right),
         ])
         for station in stations {
             table.add([
-                station.station, "\(station.waitingCount)", "\(station.leasedCount)", "\(station.capacity)",
+                station.station, "\(station.waitingCount)", "\(station.suspectCount)",
+                "\(station.leasedCount)", "\(station.capacity)",
                 station.workerCount == 0 ? "none" : "\(station.workerCount)",
             ])
         }
         return table
+    }
+}
+
+extension WorkerStation {
+    /// In the words of an operator.
+    fileprivate var conductText: String {
+        switch conduct {
+        case .serving: return "serving"
+        case .apart:
+            return leasedCount > 0 ? "runs suspects, nothing else" : "reserved for suspects"
+        case .probation:
+            let pause = pauseMs > 0 ? "next try in \(Figures.span(milliseconds: pauseMs))" : "one at a time"
+            return "on probation, \(pause): \(failuresInRow) failures in a row: "
+                + Printable.firstLine(lastFailure, width: 80)
+        }
     }
 }
 
