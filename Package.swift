@@ -119,7 +119,9 @@ let package = Package(
         .testTarget(name: "TrayProducerTests", dependencies: ["TrayProducer", "Wire", "ZeroMQ"]),
         .testTarget(name: "ProducerCommandTests", dependencies: ["TrayProducer", "Service", "Wire"]),
         .testTarget(name: "HouseTests"),
-        .testTarget(name: "EndToEndTests", dependencies: ["assembler", "worker", "producer"]),
+        .testTarget(
+            name: "EndToEndTests",
+            dependencies: ["assembler", "worker", "producer", "Wire", "ZeroMQ", "CZeroMQ"]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -3,6 +3,18 @@ public enum DurationText {
     /// What errors say: "… is not \(requirement)".
     public static let requirement = "a duration; write a number and a unit, such as 250ms, 3s, 10m, 24h"
 
+    /// What is wrong with `text`, which is no duration, and what would be right.
+    public static func complaint(about text: String) -> String {
+        if text.hasPrefix("-"), parse(String(text.dropFirst())) != nil {
+            return "\"\(text)\" is negative; a duration is not"
+        }
+        let number = text.prefix { $0.isASCII && $0.isNumber }
+        if !number.isEmpty, units.contains(where: { $0.suffix == text.dropFirst(number.count) }) {
+            return "\"\(text.prefix(60))\" is too long a duration; 100000d is the longest that is taken"
+        }
+        return "\"\(text.prefix(60))\" is not \(requirement)"
+    }
+
     /// Longest first: `ms` must be seen before `s`, and `m` after both.
     private static let units: [(suffix: String, nanoseconds: Int64)] = [
         ("ms", 1_000_000), ("s", 1_000_000_000), ("m", 60_000_000_000), ("h", 3_600_000_000_000),

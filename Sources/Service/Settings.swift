@@ -9,6 +9,8 @@ public struct Setting<Value: Sendable>: Sendable {
     /// What errors say: "… is not \(requirement)".
     let requirement: String
     let decode: @Sendable (String) -> Value?
+    /// What errors say of a value that is none; nil: "… is not \(requirement)".
+    var complain: (@Sendable (String) -> String)?
 
     public init(
         _ key: String, default fallback: Value, requirement: String,
@@ -62,8 +64,20 @@ extension Setting<Bool> {
 }
 
 extension Setting<Duration> {
-    public static func duration(_ key: String, default fallback: Duration) -> Setting {
-        Setting(key, default: fallback, requirement: DurationText.requirement, decode: DurationText.parse)
+    /// - Parameter shortest: the least that is taken.
+    public static func duration(
+        _ key: String, default fallback: Duration, atLeast shortest: Duration = .zero
+    ) -> Setting {
+        var setting = Setting(key, default: fallback, requirement: DurationText.requirement) { text in
+            DurationText.parse(text).flatMap { $0 >= shortest ? $0 : nil }
+        }
+        setting.complain = { text in
+            guard DurationText.parse(text) == nil else {
+                return "\"\(text)\" is too short; write \(DurationText.format(shortest)) or more"
+            }
+            return DurationText.complaint(about: text)
+        }
+        return setting
     }
 }
 
@@ -114,7 +128,10 @@ public struct Settings {
         guard let text = reader.string(forKey: Settings.configKey(setting.key)) else {
             return setting.fallback
         }
-        guard let value = setting.decode(text) else { throw wrong(text, setting.key, setting.requirement) }
+        guard let value = setting.decode(text) else {
+            throw failure(
+                at: setting.key, setting.complain?(text) ?? "\"\(text)\" is not \(setting.requirement)")
+        }
         return value
     }
 
@@ -131,10 +148,6 @@ public struct Settings {
 
     /// The environment variable of a setting.
     public static func variable(_ key: String) -> String { "TRAY_\(key.uppercased())" }
-
-    private func wrong(_ text: String, _ key: String, _ requirement: String) -> Failure {
-        failure(at: key, "\"\(text)\" is not \(requirement)")
-    }
 
     private static func existing(_ file: String?) -> String? {
         file.flatMap { FileManager.default.fileExists(atPath: $0) ? $0 : nil }

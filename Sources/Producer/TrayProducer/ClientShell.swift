@@ -1,6 +1,7 @@
 import DequeModule
 import Logging
 import ProducerCore
+import Synchronization
 import Wire
 import ZeroMQ
 
@@ -15,6 +16,10 @@ actor ClientShell {
     nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
 
     private enum State { case fresh, open, closed }
+
+    /// Whether an assembler has ever answered a hello; before, the core sends no call.
+    private nonisolated let welcomed = Atomic(false)
+    nonisolated var hasBeenWelcomed: Bool { welcomed.load(ordering: .acquiring) }
 
     private let endpoint: String
     private let context: Context
@@ -144,7 +149,7 @@ extension ClientShell {
                 flush()
             case .resetLink: resetLink()
             case .finish(let id, let result): waiting.removeValue(forKey: id)?.resume(returning: result)
-            case .note(let note): log(note)
+            case .note(let note): take(note)
             }
         }
     }
@@ -172,7 +177,8 @@ extension ClientShell {
         link?.reset(now: clock.now)
     }
 
-    private func log(_ note: Client.Note) {
+    private func take(_ note: Client.Note) {
+        if case .welcomed = note { welcomed.store(true, ordering: .releasing) }
         guard var logger else { return }
         logger[metadataKey: "endpoint"] = "\(endpoint)"
         switch note {

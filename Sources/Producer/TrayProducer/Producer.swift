@@ -36,6 +36,9 @@ public final class Producer: Sendable {
         }
     }
 
+    /// Whether an assembler has answered this producer. Before that, nothing that was asked has left it.
+    public var hasBeenAnswered: Bool { shell.hasBeenWelcomed }
+
     /// Ends the connection; calls that wait throw `ProducerError.closed`. A producer that nobody holds ends
     /// by itself.
     public func close() async { await shell.close() }
@@ -154,6 +157,7 @@ extension Producer {
             guard case .outcomes(let batch) = answer else { return nil }
             return batch
         }
+        try Producer.check(batch.summary)
         guard batch.outcomes.enumerated().allSatisfy({ Int($1.landing) == landing + 1 + $0 }) else {
             throw ProducerError.malformed("the outcomes of order \(id) after landing \(landing) have gaps")
         }
@@ -167,11 +171,20 @@ extension Producer {
             guard case .tray(let page) = answer else { return nil }
             return page
         }
+        try Producer.check(page.summary)
         let isWhole = countMax == 0 || !page.items.isEmpty || firstIndex >= page.summary.itemCount
         guard isWhole, page.items.enumerated().allSatisfy({ Int($1.index) == firstIndex + $0 }) else {
             throw ProducerError.malformed("the tray of order \(id) from index \(firstIndex) has gaps")
         }
         return page
+    }
+
+    /// - Throws: `ProducerError.malformed` for an order that cannot be: whoever pages through it would never end.
+    private static func check(_ summary: OrderSummary) throws(ProducerError) {
+        let (itemCount, landing) = (Int(summary.itemCount), Int(summary.lastLanding))
+        guard itemCount <= Limits.orderItemCountMax, landing <= itemCount else {
+            throw .malformed("the assembler speaks of an order of \(itemCount) items, \(landing) of them settled")
+        }
     }
 
     private func slots(of id: OrderID) async throws -> [TrayItem] {

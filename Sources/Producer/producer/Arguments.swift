@@ -24,7 +24,7 @@ enum Arguments {
     /// 1 ms at least: less is 0 on the wire, which says something else.
     static func duration(_ text: String) throws -> Duration {
         guard let duration = DurationText.parse(text) else {
-            throw ValidationError("this is not \(DurationText.requirement)")
+            throw ValidationError(DurationText.complaint(about: text))
         }
         guard duration >= .milliseconds(1) else { throw ValidationError("a time of less than 1ms is none") }
         return duration

@@ -8,6 +8,8 @@ enum OutputError: Error {
     case readerGone
     /// Standard output is a file that cannot take it: the system's reason.
     case failed(reason: String)
+    /// The task was cancelled while the reader read nothing.
+    case cancelled
 }
 
 /// Standard output for data and standard error for talk, with a picture at the terminal's foot that is drawn
@@ -37,6 +39,7 @@ actor Console {
         switch output.write(data) {
         case nil: return
         case EPIPE?, EBADF?: throw .readerGone
+        case ECANCELED?: throw .cancelled
         case let code?: throw .failed(reason: String(cString: strerror(code)))
         }
     }
@@ -58,12 +61,16 @@ private struct Stream: Sendable {
 
     let descriptor: Int32
     let isTerminal: Bool
+    /// A file on a disk: nobody reads it along.
+    private let isFile: Bool
     let style: TextStyle
 
     init(descriptor: Int32) {
         let environment = ProcessInfo.processInfo.environment
         self.descriptor = descriptor
         isTerminal = isatty(descriptor) == 1 && environment["TERM"] != "dumb"
+        var status = stat()
+        isFile = fstat(descriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
         style = TextStyle(isColoured: isTerminal && environment["NO_COLOR", default: ""].isEmpty)
     }
 
@@ -77,24 +84,37 @@ private struct Stream: Sendable {
         return (Int(size.ws_col), Int(size.ws_row))
     }
 
-    /// Writes all of `data`, and waits where the reader is slow.
+    /// What a pipe takes without blocking once it is ready (PIPE_BUF), however full it is.
+    private static let readyBytes = 4_096
+    private static let cancellationInterval = Int32(100)
+
+    /// Writes all of `data`, and waits where the reader is slow: until it has read, or the task is cancelled.
     /// - Returns: The error's number where not all could be written.
     func write(_ data: Data) -> Int32? {
         data.withUnsafeBytes { bytes in
             var rest = bytes[...]
             while !rest.isEmpty {
+                guard isReady() else {
+                    if Task.isCancelled { return ECANCELED }
+                    continue
+                }
+                let chunk = rest.prefix(isFile ? rest.count : Stream.readyBytes)
                 let count = Glibc.write(
-                    descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
+                    descriptor, UnsafeRawBufferPointer(rebasing: chunk).baseAddress, chunk.count)
                 switch (count, errno) {
                 case (0..., _): rest = rest.dropFirst(count)
-                case (_, EINTR): continue
-                case (_, EAGAIN):
-                    var waiting = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-                    poll(&waiting, 1, -1)
+                case (_, EINTR), (_, EAGAIN): continue
                 case (_, let code): return code
                 }
             }
             return nil
         }
+    }
+
+    /// Whether a write does not block; an error shows in the write.
+    private func isReady() -> Bool {
+        guard !isFile else { return true }
+        var waiting = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+        return poll(&waiting, 1, Stream.cancellationInterval) > 0
     }
 }

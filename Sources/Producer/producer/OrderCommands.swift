@@ -24,6 +24,7 @@ struct WatchCommand: AsyncParsableCommand {
     var json = false
 
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp(
             "Stop waiting after so long (exit code 124); the order goes on.", valueName: "duration"),
         transform: Arguments.duration)
@@ -34,7 +35,7 @@ struct WatchCommand: AsyncParsableCommand {
     func run() async throws {
         let session = try Session(connection)
         let console = session.console
-        try await session.withProducer { producer in
+        try await session.withProducer(whenInterrupted: "interrupted; \(Waiting.goesOn([id]))") { producer in
             let waiting = Waiting(
                 producer: producer, console: console,
                 landings: follow ? .followed(on: console, asJSON: json) : .told(on: console),
@@ -67,9 +68,10 @@ struct StatusCommand: AsyncParsableCommand {
 
     func run() async throws {
         let session = try Session(connection)
+        let console = session.console
         try await session.withProducer { producer in
             let report = try await producer.report(of: id)
-            try await session.console.write([report], asJSON: json)
+            try await console.write([report], asJSON: json)
             try Ending.check([report])
         }
     }
@@ -98,12 +100,13 @@ struct ResultsCommand: AsyncParsableCommand {
 
     func run() async throws {
         let session = try Session(connection)
+        let console = session.console
         try await session.withProducer { producer in
             let report = try await producer.report(of: id)
             if json {
-                try await session.console.write(line: JSONValue.array(report.items.map(\.json)).text)
+                try await console.write(line: JSONValue.array(report.items.map(\.json)).text)
             } else {
-                try await write(report, on: session.console)
+                try await write(report, on: console)
             }
             try Ending.check([report])
         }
@@ -140,9 +143,12 @@ struct CancelCommand: AsyncParsableCommand {
 
     func run() async throws {
         let session = try Session(connection)
-        try await session.withProducer { producer in
+        let console = session.console
+        let sentence = "interrupted; whether the order is cancelled says: producer status \(id)"
+        try await session.withProducer(whenInterrupted: sentence) { producer in
             let summary = try await producer.cancel(id)
-            try await session.console.write(line: json ? summary.receipt.text : summary.line)
+            Interruption.ofProcess.say { "interrupted; the order is \(summary.status.text)" }
+            try await console.write(line: json ? summary.receipt.text : summary.line)
         }
     }
 }
@@ -158,6 +164,7 @@ struct ListCommand: AsyncParsableCommand {
             """)
 
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp("Only orders in this state.", valueName: "status"),
         completion: .list(Arguments.statusTexts), transform: Arguments.status)
     var status: OrderStatus?
@@ -169,9 +176,10 @@ struct ListCommand: AsyncParsableCommand {
 
     func run() async throws {
         let session = try Session(connection)
+        let console = session.console
         try await session.withProducer { producer in
             let orders = try await producer.orders(status: status)
-            try await session.console.write(.orders(orders), orJSON: json ? orders.map(\.json) : nil)
+            try await console.write(.orders(orders), orJSON: json ? orders.map(\.json) : nil)
         }
     }
 }

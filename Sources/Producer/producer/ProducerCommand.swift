@@ -46,6 +46,8 @@ struct ProducerCommand: AsyncParsableCommand {
 
     static func main() async {
         signal(SIGPIPE, SIG_IGN)  // A reader that went away is an error of `write`, not our death.
+        Interruption.ofProcess.listen()
+        if let failure = wrongFlags(CommandLine.arguments.dropFirst()) { end(failure) }
         do {
             var command = try await asyncParseAsRoot()
             guard var own = command as? any AsyncParsableCommand, !(own is ProducerCommand) else {
@@ -69,15 +71,43 @@ struct ProducerCommand: AsyncParsableCommand {
             return ending.status
         } catch {
             let failure = failure(error)
-            let line = "producer: \(Printable.line(failure.message))\n"
-            // Where nobody listens, the exit code says it.
-            try? FileHandle.standardError.write(contentsOf: Data(line.utf8))
+            tell(failure)
             return failure.status
         }
     }
 
+    private static func tell(_ failure: Failure) {
+        let line = "producer: \(Printable.line(failure.message))\n"
+        // Where nobody listens, the exit code says it.
+        try? FileHandle.standardError.write(contentsOf: Data(line.utf8))
+    }
+
+    private static func end(_ failure: Failure) -> Never {
+        tell(failure)
+        Glibc.exit(failure.status.rawValue)
+    }
+
+    /// What the parser takes, or names to nobody: a flag given twice, a command that there is not.
+    private static func wrongFlags(_ arguments: ArraySlice<String>) -> Failure? {
+        do throws(Failure) {
+            try Flags.check(arguments)
+        } catch {
+            return error
+        }
+        let commands = configuration.subcommands.map { $0._commandName }
+        guard let word = arguments.first, !word.hasPrefix("-"), !(commands + ["help"]).contains(word) else {
+            return nil
+        }
+        let hint =
+            NearestWord.suggestion(for: word, among: commands).map { "did you mean \"\($0)\"?" }
+            ?? "there are \(commands.joined(separator: ", "))"
+        return Failure(.usage, "no command \"\(word)\"; \(hint)")
+    }
+
     private static func failure(_ error: any Error) -> Failure {
-        switch error {
+        // Whatever the cancelled work threw: it was interrupted.
+        if let sentence = Interruption.ofProcess.takeSentence() { return Failure(.interrupted, sentence) }
+        return switch error {
         case let failure as Failure: failure
         case let error as DocumentError: Failure(.invalidInput, error.description)
         case let error as ProducerError: Failure(error)

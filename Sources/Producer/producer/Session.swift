@@ -8,18 +8,21 @@ import Wire
 /// What every command can be told.
 struct ConnectionOptions: ParsableArguments {
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp(
             "Where the assembler listens for producers; TRAY_ORDERS. (default: \(Defaults.ordersEndpoint))",
             valueName: "endpoint"))
     var orders: String?
 
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp(
             "How long to try to reach the assembler and be accepted; TRAY_TIMEOUT. (default: 10s)",
             valueName: "duration"))
     var timeout: String?
 
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp(
             "A file of settings; TRAY_CONFIG. (default: config/producer.yaml, where there is one)",
             valueName: "file"),
@@ -27,6 +30,7 @@ struct ConnectionOptions: ParsableArguments {
     var config: String?
 
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp(
             "trace, debug, info, notice, warning, error or critical; TRAY_LOG_LEVEL. (default: warning)",
             valueName: "level"))
@@ -36,6 +40,7 @@ struct ConnectionOptions: ParsableArguments {
 /// Which menu to read.
 struct MenuOptions: ParsableArguments {
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp(
             "Named orders and what holds at stations; TRAY_MENU. (default: \(Menu.defaultFile))",
             valueName: "file"),
@@ -46,7 +51,8 @@ struct MenuOptions: ParsableArguments {
 /// The settings of one run, and what is made of them.
 struct Session {
     private static let endpoint = Setting<String>.text("orders", default: Defaults.ordersEndpoint)
-    private static let timeout = Setting<Duration>.duration("timeout", default: .seconds(10))
+    private static let timeout = Setting<Duration>.duration(
+        "timeout", default: .seconds(10), atLeast: .milliseconds(1))
     private static let menuFile = Setting<String?>.optionalText("menu")
     private static let logLevel = Setting<Logger.Level>.choice("log_level", default: .warning)
 
@@ -73,18 +79,30 @@ struct Session {
             ? try Menu.read(Menu.defaultFile) : nil
     }
 
-    func menu() throws -> Menu { try Menu.read(try settings.value(Session.menuFile) ?? Menu.defaultFile) }
+    func menu() throws -> Menu {
+        if let menu = try menuIfAny() { return menu }
+        throw Failure(
+            .invalidInput,
+            "there is no menu at \(Menu.defaultFile); name one with --menu (TRAY_MENU), or write it")
+    }
 
-    /// Connects, and closes the connection whatever `body` does.
-    func withProducer(_ body: (Producer) async throws -> Void) async throws {
+    /// Connects, and closes the connection whatever `body` does. An interruption cancels it.
+    /// - Parameter whenInterrupted: what an interruption says, until `body` knows better.
+    func withProducer(
+        whenInterrupted sentence: String = "interrupted; what it was to print is not complete",
+        _ body: @escaping @Sendable (Producer) async throws -> Void
+    ) async throws {
         let producer = try connect()
-        do {
-            try await body(producer)
-        } catch {
+        Interruption.ofProcess.say { sentence }
+        try await Interruption.ofProcess.cancelling {
+            do {
+                try await body(producer)
+            } catch {
+                await producer.close()
+                throw error
+            }
             await producer.close()
-            throw error
         }
-        await producer.close()
     }
 
     private func connect() throws -> Producer {

@@ -20,9 +20,10 @@ struct WorkersCommand: AsyncParsableCommand {
 
     func run() async throws {
         let session = try Session(connection)
+        let console = session.console
         try await session.withProducer { producer in
             let workers = try await producer.workers()
-            try await session.console.write(.workers(workers), orJSON: json ? workers.map(\.json) : nil)
+            try await console.write(.workers(workers), orJSON: json ? workers.map(\.json) : nil)
         }
     }
 }
@@ -44,9 +45,10 @@ struct StationsCommand: AsyncParsableCommand {
 
     func run() async throws {
         let session = try Session(connection)
+        let console = session.console
         try await session.withProducer { producer in
             let stations = try await producer.stations()
-            try await session.console.write(.stations(stations), orJSON: json ? stations.map(\.json) : nil)
+            try await console.write(.stations(stations), orJSON: json ? stations.map(\.json) : nil)
         }
     }
 }
@@ -94,6 +96,7 @@ struct PingCommand: AsyncParsableCommand {
 
     func run() async throws {
         let session = try Session(connection)
+        let console = session.console
         try await session.withProducer { producer in
             _ = try await producer.ping()  // Connects: the second one measures the way alone.
             let clock = ContinuousClock()
@@ -104,7 +107,7 @@ struct PingCommand: AsyncParsableCommand {
                 json
                 ? pong.json(endpoint: producer.endpoint, roundTrip: roundTrip).text
                 : pong.line(endpoint: producer.endpoint, roundTrip: roundTrip)
-            try await session.console.write(line: line)
+            try await console.write(line: line)
         }
     }
 }

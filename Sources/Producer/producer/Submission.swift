@@ -15,27 +15,32 @@ struct SubmissionOptions: ParsableArguments {
     var json = false
 
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp(
             "An idempotency key: a second submission with it finds the first one's order.", valueName: "key"),
         transform: Arguments.key)
     var key: String?
 
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp("How many items run at once; 1 is one after the other.", valueName: "n"),
         transform: Arguments.count)
     var maxParallel: Int?
 
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp("How long the order may take, or none. (default: 24h)", valueName: "duration"),
         transform: Arguments.deadline)
     var deadline: NewOrder.Deadline?
 
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp("How long an attempt of an item may take. (default: 10m)", valueName: "duration"),
         transform: Arguments.duration)
     var itemTimeout: Duration?
 
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp(
             "Stop waiting after so long (exit code 124); the order goes on.", valueName: "duration"),
         transform: Arguments.duration)
@@ -55,30 +60,26 @@ struct SubmissionOptions: ParsableArguments {
 }
 
 /// Submits orders and, where that is asked for, waits for their ends.
-struct Submission {
+struct Submission: Sendable {
     /// Submissions under way at once: enough for the assembler to write many in one commit.
     private static let inFlightMax = 64
 
-    let session: Session
+    let console: Console
     let options: SubmissionOptions
 
-    func run(_ orders: [NewOrder]) async throws {
-        try await session.withProducer { producer in
-            guard options.wait || options.follow else { return try await printReceipts(of: orders, producer) }
-            let landings =
-                options.follow
-                ? Landings.followed(on: session.console, asJSON: options.json) : .told(on: session.console)
-            let reports = try await wait(for: orders, landings, producer)
-            if !options.follow { try await session.console.write(reports, asJSON: options.json) }
-            try Ending.check(reports)
-        }
+    func run(_ orders: [NewOrder], _ producer: Producer) async throws {
+        guard options.wait || options.follow else { return try await printReceipts(of: orders, producer) }
+        let landings =
+            options.follow ? Landings.followed(on: console, asJSON: options.json) : .told(on: console)
+        let reports = try await wait(for: orders, landings, producer)
+        if !options.follow { try await console.write(reports, asJSON: options.json) }
+        try Ending.check(reports)
     }
 
     /// Submits the orders and waits for their ends.
     func wait(for orders: [NewOrder], _ landings: Landings, _ producer: Producer) async throws -> [TrayReport]
     {
-        let console = session.console
-        let receipts = try await Submission.submit(orders, to: producer)
+        let receipts = try await Submission.submitAll(orders, to: producer)
         let watched = zip(orders, receipts).map { WatchedOrder($0, id: OrderID($1.order) ?? $0.id) }
         if !console.canDraw(besideStream: landings.streams) {
             for (order, receipt) in zip(orders, receipts) {
@@ -92,40 +93,20 @@ struct Submission {
     }
 
     private func printReceipts(of orders: [NewOrder], _ producer: Producer) async throws {
-        let receipts = try await Submission.submit(orders, to: producer)
+        let receipts = try await Submission.submitAll(orders, to: producer)
         guard options.json else {
-            for receipt in receipts { try await session.console.write(line: receipt.idText) }
+            for receipt in receipts { try await console.write(line: receipt.idText) }
             return
         }
         let values = receipts.map(\.json)
-        try await session.console.write(line: (values.count == 1 ? values[0] : .array(values)).text)
-    }
-
-    /// Submits the orders, unless a signal comes first: then what was accepted goes on, and the rest is not
-    /// sent.
-    private static func submit(_ orders: [NewOrder], to producer: Producer) async throws -> [Receipt] {
-        let signals = await Signals.sequence()
-        return try await withThrowingTaskGroup(of: [Receipt]?.self) { group in
-            defer { group.cancelAll() }
-            group.addTask { try await submitAll(orders, to: producer) }
-            group.addTask {
-                for await _ in signals {
-                    throw Failure(
-                        .interrupted,
-                        "interrupted while submitting; what was accepted goes on, see: producer list")
-                }
-                return nil
-            }
-            while let receipts = try await group.next() {
-                if let receipts { return receipts }
-            }
-            preconditionFailure("the task that submits returns the receipts")
-        }
+        try await console.write(line: (values.count == 1 ? values[0] : .array(values)).text)
     }
 
     /// Submits the orders, several at once. Where one is not accepted no more are begun; those that were
     /// accepted go on, and are named.
     private static func submitAll(_ orders: [NewOrder], to producer: Producer) async throws -> [Receipt] {
+        let progress = SubmissionProgress(orders.map(\.id), to: producer)
+        Interruption.ofProcess.say { progress.interrupted }
         var receipts: [Int: Receipt] = [:]
         var firstError: (any Error)?
         await withTaskGroup(of: (Int, Result<Receipt, any Error>).self) { group in
@@ -135,7 +116,9 @@ struct Submission {
             var next = Submission.inFlightMax
             for await (position, result) in group {
                 switch result {
-                case .success(let receipt): receipts[position] = receipt
+                case .success(let receipt):
+                    receipts[position] = receipt
+                    progress.add(receipt)
                 case .failure(let error): firstError = firstError ?? error
                 }
                 guard firstError == nil, orders.indices.contains(next) else { continue }

@@ -20,7 +20,9 @@ struct OrderCommand: AsyncParsableCommand {
     @Argument(help: "Names of orders; 'producer menu' lists them.")
     var name: [String]
 
-    @Option(help: ArgumentHelp("How often each is ordered.", valueName: "n"), transform: Arguments.count)
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("How often each is ordered.", valueName: "n"), transform: Arguments.count)
     var count = 1
 
     @OptionGroup var submission: SubmissionOptions
@@ -40,7 +42,8 @@ struct OrderCommand: AsyncParsableCommand {
         let orders = try name.flatMap { name in
             try (0..<count).map { _ in submission.applied(to: try order(named: name, from: menu)) }
         }
-        try await Submission(session: session, options: submission).run(orders)
+        let submitting = Submission(console: session.console, options: submission)
+        try await session.withProducer { try await submitting.run(orders, $0) }
     }
 
     private func order(named name: String, from menu: Menu) throws -> NewOrder {
@@ -77,8 +80,9 @@ struct SubmitCommand: AsyncParsableCommand {
 
     func run() async throws {
         let session = try Session(connection, menu: menu)
-        let order = try OrderFile.read(file, menu: try session.menuIfAny())
-        try await Submission(session: session, options: submission).run([submission.applied(to: order)])
+        let order = submission.applied(to: try OrderFile.read(file, menu: try session.menuIfAny()))
+        let submitting = Submission(console: session.console, options: submission)
+        try await session.withProducer { try await submitting.run([order], $0) }
     }
 }
 
@@ -114,7 +118,9 @@ struct MapCommand: AsyncParsableCommand {
 
     func validate() throws {
         guard !keepOrder || (!submission.follow && !submission.json) else {
-            throw ValidationError("--keep-order: reports are in order, and --follow never is")
+            throw ValidationError(
+                "--keep-order: not with --json, whose reports are in order, nor with --follow, which never is"
+            )
         }
     }
 
@@ -127,10 +133,12 @@ struct MapCommand: AsyncParsableCommand {
     }
 
     private func run(_ order: NewOrder, _ session: Session) async throws {
-        let submission = Submission(session: session, options: submission)
+        let console = session.console
+        let submission = Submission(console: console, options: submission)
+        let (landings, printsReport) = (self.landings(on: console), self.printsReport)
         try await session.withProducer { producer in
-            let reports = try await submission.wait(for: [order], landings(on: session.console), producer)
-            if printsReport { try await session.console.write(reports, asJSON: true) }
+            let reports = try await submission.wait(for: [order], landings, producer)
+            if printsReport { try await console.write(reports, asJSON: true) }
             try Ending.check(reports)
         }
     }

@@ -44,11 +44,14 @@ struct Waiting: Sendable {
 
     /// - Returns: The orders as they ended; without their items where outcomes were streamed, and nobody
     ///   needs them.
-    /// - Throws: `Failure` with `gaveUpWaiting` or `interrupted`; the orders go on then.
+    /// - Throws: `Failure` with `gaveUpWaiting`; the orders go on then, as when the task is cancelled.
     func waitForEnd(of orders: [WatchedOrder]) async throws -> [TrayReport] {
+        let ids = orders.map(\.id)
+        Interruption.ofProcess.say { "interrupted; \(Waiting.goesOn(ids))" }
         let trays = LiveTrays(console: console, orders: orders)
         do {
             let reports = try await race(orders, trays: trays)
+            Interruption.ofProcess.say { "interrupted; \(Waiting.hasEnded(ids))" }
             if isDrawn { await trays.finish(stays: pictureStays) }
             return reports
         } catch {
@@ -59,17 +62,12 @@ struct Waiting: Sendable {
 
     private var isDrawn: Bool { console.canDraw(besideStream: landings.streams) }
 
-    /// Whatever comes first: the ends of all orders, a signal, the limit.
+    /// Whatever comes first: the ends of all orders, or the limit.
     private func race(_ orders: [WatchedOrder], trays: LiveTrays) async throws -> [TrayReport] {
-        let signals = await Signals.sequence()
-        let goesOn = Waiting.goesOn(orders)
+        let goesOn = Waiting.goesOn(orders.map(\.id))
         return try await withThrowingTaskGroup(of: [TrayReport]?.self) { group in
             defer { group.cancelAll() }
             group.addTask { try await ends(of: orders, trays: trays) }
-            group.addTask {
-                for await _ in signals { throw Failure(.interrupted, goesOn) }
-                return nil
-            }
             if let limit {
                 group.addTask {
                     try await Task.sleep(for: limit)
@@ -115,10 +113,15 @@ struct Waiting: Sendable {
         return report
     }
 
-    private static func goesOn(_ orders: [WatchedOrder]) -> String {
-        guard orders.count == 1, let order = orders.first else {
-            return "the orders go on; watch them with: producer watch ID"
+    static func goesOn(_ orders: [OrderID]) -> String {
+        guard orders.count == 1 else { return "the orders go on; watch them with: producer watch ID" }
+        return "the order goes on; watch it with: producer watch \(orders[0])"
+    }
+
+    private static func hasEnded(_ orders: [OrderID]) -> String {
+        guard orders.count == 1 else {
+            return "the orders have ended; print one again with: producer status ID"
         }
-        return "the order goes on; watch it with: producer watch \(order.id)"
+        return "the order has ended; print it again with: producer status \(orders[0])"
     }
 }
