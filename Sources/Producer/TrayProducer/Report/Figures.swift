@@ -6,6 +6,8 @@ package enum Figures {
     /// ISO 8601 in UTC with milliseconds, `2026-11-22T22:27:42.123Z`; `nil` for 0, which says "not yet".
     package static func time(milliseconds: UInt64) -> String? {
         guard milliseconds > 0 else { return nil }
+        // The last that four digits of a year can say.
+        let milliseconds = min(milliseconds, 253_402_300_799_999)
         let seconds = Date(timeIntervalSince1970: TimeInterval(milliseconds / 1_000))
         let (fraction, text) = (padded(milliseconds % 1_000, width: 3), seconds.formatted(.iso8601))
         return "\(text.dropLast()).\(fraction)Z"
@@ -16,6 +18,12 @@ package enum Figures {
         var decimals = padded(microseconds % 1_000_000, width: 6)
         while decimals.count > 1, decimals.last == "0" { decimals.removeLast() }
         return "\(microseconds / 1_000_000).\(decimals)"
+    }
+
+    /// Seconds with one to three decimals.
+    package static func seconds(milliseconds: UInt64) -> String {
+        let (microseconds, isTooMany) = milliseconds.multipliedReportingOverflow(by: 1_000)
+        return seconds(microseconds: isTooMany ? .max : microseconds)
     }
 
     /// Milliseconds with three decimals, as a JSON number: `0.412`.

@@ -10,7 +10,7 @@ extension WorkerState {
             ("draining", .bool(draining)),
             ("done", .integer(Int(clamping: doneCount))),
             ("failed", .integer(Int(clamping: failedCount))),
-            ("silent_seconds", .number(Figures.seconds(microseconds: silentMs * 1_000))),
+            ("silent_seconds", .number(Figures.seconds(milliseconds: silentMs))),
             ("connected_at", .optional(Figures.time(milliseconds: connectedAtMs))),
             ("stations", .array(stations.map(\.json))),
         ])

@@ -93,5 +93,11 @@ extension OrderSummary {
     package var idText: String { OrderID(order)?.description ?? "" }
 
     /// Items that ended otherwise than done.
-    package var badCount: UInt32 { failedCount + cancelledCount + expiredCount + poisonedCount }
+    package var badCount: UInt64 {
+        // Wider than the fields: nobody promises that an assembler adds up.
+        [failedCount, cancelledCount, expiredCount, poisonedCount].reduce(0) { $0 + UInt64($1) }
+    }
+
+    /// Items that have ended, however.
+    package var settledCount: UInt64 { UInt64(doneCount) + badCount }
 }

@@ -33,7 +33,7 @@ package struct LiveTray {
             items[index].attempts = Int(slot.attempts)
             items[index].worker = slot.worker.isEmpty ? nil : slot.worker
             items[index].startedAt =
-                slot.startedAtMs > 0 ? WallTime(milliseconds: Int64(slot.startedAtMs)) : nil
+                slot.startedAtMs > 0 ? WallTime(milliseconds: Int64(clamping: slot.startedAtMs)) : nil
         }
     }
 
@@ -64,16 +64,15 @@ package struct LiveTray {
 
     /// Twenty places, filled as the items settle.
     private var bar: String {
-        let settled = summary.doneCount + summary.badCount
-        let filled = summary.itemCount == 0 ? 20 : Int(settled) * 20 / Int(summary.itemCount)
+        let filled =
+            summary.itemCount == 0 ? 20 : min(20, Int(summary.settledCount) * 20 / Int(summary.itemCount))
         return String(repeating: "█", count: filled) + String(repeating: "░", count: 20 - filled)
     }
 
     /// Items settled a second since the order was accepted.
     private var rate: String {
         guard summary.elapsedUs > 0 else { return "" }
-        let settled = UInt64(summary.doneCount + summary.badCount)
-        return ", \(settled * 1_000_000 / summary.elapsedUs)/s"
+        return ", \(summary.settledCount * 1_000_000 / summary.elapsedUs)/s"
     }
 }
 
