@@ -22,7 +22,7 @@ public struct Document {
         file: String, bytesMax: Int = FileBytes.documentBytesMax
     ) throws(DocumentError) -> Document {
         let bytes = try FileBytes.read(file, bytesMax: bytesMax)
-        let name = file == FileBytes.standardInput ? "stdin" : file
+        let name = FileBytes.name(of: file)
         guard let text = String(validating: bytes, as: UTF8.self) else {
             throw DocumentError(
                 file: name, line: lineOfInvalidUTF8(in: bytes), path: "", message: "is not UTF-8 text")
@@ -86,7 +86,9 @@ extension DocumentError {
             YamlError.composer(let context, let problem, let mark, _):
             line = mark.line
             let place = context.map { " (\($0.text), which began in line \($0.mark.line))" } ?? ""
-            message = "is not valid YAML or JSON: \(problem)\(place)"
+            message =
+                DocumentError.plainWords(for: problem, at: mark, in: source)
+                ?? "is not valid YAML or JSON: \(problem)\(place)"
         case YamlError.reader(let problem, let offset, _, _):
             line = offset.map { source.prefix($0).count { $0.isNewline } + 1 }
             message = "is not text that YAML allows: \(problem)"
@@ -97,5 +99,20 @@ extension DocumentError {
             message = "cannot be read: \(error)"
         }
         self.init(file: file, line: line, path: "", message: message)
+    }
+
+    /// What libyaml says of the commonest mistakes names the mistake to nobody.
+    private static func plainWords(for problem: String, at mark: Mark, in source: String) -> String? {
+        if problem.contains("another document") { return "holds more than one document; one is read" }
+        if problem.contains("nesting level") { return "is nested deeper than anything here is" }
+        guard problem.contains("cannot start any token") else { return nil }
+        let lines = source.split(separator: "\n", maxSplits: mark.line, omittingEmptySubsequences: false)
+        guard lines.indices.contains(mark.line - 1) else { return nil }
+        let line = lines[mark.line - 1]
+        if line.prefix(while: \.isWhitespace).contains("\t") {
+            return "is indented with a tab; YAML wants spaces"
+        }
+        guard let character = line.dropFirst(mark.column - 1).first else { return nil }
+        return "a value cannot begin with '\(character)'; write it in quotes"
     }
 }

@@ -5,16 +5,18 @@ extension DocumentNode {
     /// allows, whatever is no number, truth value or null as a string.
     ///
     /// - Throws: `DocumentError` for what JSON cannot say: `.inf`, `.nan`, and keys that are lists or
-    /// mappings.
-    public var jsonText: String {
-        get throws(DocumentError) {
-            var output = ""
-            try writeJSON(to: &output)
-            return output
+    /// mappings; and for more than `bytesMax`, however few lines of aliases it takes to write that.
+    public func jsonText(bytesMax: Int = FileBytes.documentBytesMax) throws(DocumentError) -> String {
+        var output = JSONOutput(bytesMax: bytesMax)
+        try writeJSON(to: &output)
+        guard !output.isTooLong else {
+            throw error("this is more than \(bytesMax) bytes of JSON, the limit here")
         }
+        return output.text
     }
 
-    private func writeJSON(to output: inout String) throws(DocumentError) {
+    private func writeJSON(to output: inout JSONOutput) throws(DocumentError) {
+        guard !output.isTooLong else { return }
         switch content {
         case .scalar(let scalar): try writeJSON(scalar, to: &output)
         case .sequence: try writeList(to: &output)
@@ -23,43 +25,51 @@ extension DocumentNode {
         }
     }
 
-    private func writeJSON(_ scalar: Node.Scalar, to output: inout String) throws(DocumentError) {
+    private func writeJSON(_ scalar: Node.Scalar, to output: inout JSONOutput) throws(DocumentError) {
         switch try meaning(of: scalar) {
-        case .null: output += "null"
-        case .bool(let value): output += value ? "true" : "false"
-        case .string: JSONString.write(scalar.string, to: &output)
+        case .null: output.text += "null"
+        case .bool(let value): output.text += value ? "true" : "false"
+        case .string: JSONString.write(scalar.string, to: &output.text)
         case .integer, .decimal:
             guard let number = CoreScalar.jsonNumber(scalar.string) else {
                 throw error("\(seen) is too large a number; write it in quotes")
             }
-            output += number
+            output.text += number
         case .notFinite: throw error("JSON has no \(scalar.string); write it in quotes")
         }
     }
 
-    private func writeList(to output: inout String) throws(DocumentError) {
-        output += "["
+    private func writeList(to output: inout JSONOutput) throws(DocumentError) {
+        output.text += "["
         var isFirst = true
         for element in try sequence() {
-            if !isFirst { output += "," }
+            if !isFirst { output.text += "," }
             isFirst = false
             try element.writeJSON(to: &output)
         }
-        output += "]"
+        output.text += "]"
     }
 
-    private func writeObject(to output: inout String) throws(DocumentError) {
-        output += "{"
+    private func writeObject(to output: inout JSONOutput) throws(DocumentError) {
+        output.text += "{"
         var isFirst = true
         for entry in try mapping().entries {
-            if !isFirst { output += "," }
+            if !isFirst { output.text += "," }
             isFirst = false
-            JSONString.write(entry.key, to: &output)
-            output += ":"
+            JSONString.write(entry.key, to: &output.text)
+            output.text += ":"
             try entry.value.writeJSON(to: &output)
         }
-        output += "}"
+        output.text += "}"
     }
+}
+
+/// JSON as far as it is written; past its limit nothing is added.
+private struct JSONOutput {
+    let bytesMax: Int
+    var text = ""
+
+    var isTooLong: Bool { text.utf8.count > bytesMax }
 }
 
 /// Strings in JSON.

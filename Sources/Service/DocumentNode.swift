@@ -84,7 +84,8 @@ public struct DocumentNode {
     public func duration() throws(DocumentError) -> Duration {
         let scalar = try scalar(as: DurationText.requirement)
         guard let value = DurationText.parse(scalar.string) else {
-            throw wrong(DurationText.requirement)
+            throw isNull
+                ? wrong(DurationText.requirement) : error(DurationText.complaint(about: scalar.string))
         }
         return value
     }

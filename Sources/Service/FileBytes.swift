@@ -14,33 +14,45 @@ public enum FileBytes {
     /// `bytesMax`.
     public static func read(_ file: String, bytesMax: Int = documentBytesMax) throws(DocumentError) -> [UInt8]
     {
-        if file == standardInput { return try drain(STDIN_FILENO, of: "stdin", bytesMax: bytesMax) }
-        let descriptor = open(file, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw failure(of: file, errno) }
-        defer { close(descriptor) }
-        return try drain(descriptor, of: file, bytesMax: bytesMax)
+        var bytes: [UInt8] = []
+        try forEachChunk(of: file) { chunk throws(DocumentError) in
+            guard bytes.count + chunk.count <= bytesMax else {
+                throw DocumentError(
+                    file: name(of: file), line: nil, path: "",
+                    message: "is larger than \(bytesMax) bytes, the limit here")
+            }
+            bytes.append(contentsOf: chunk)
+        }
+        return bytes
     }
 
-    private static func drain(
-        _ descriptor: Int32, of file: String, bytesMax: Int
-    ) throws(DocumentError) -> [UInt8] {
-        var bytes: [UInt8] = []
+    /// Reads `file` (`-`: standard input) piece by piece.
+    ///
+    /// - Throws: `DocumentError` where the file is missing, a directory or not readable, and what `body` throws.
+    public static func forEachChunk(
+        of file: String, _ body: (ArraySlice<UInt8>) throws(DocumentError) -> Void
+    ) throws(DocumentError) {
+        let isStandardInput = file == standardInput
+        let descriptor = isStandardInput ? STDIN_FILENO : open(file, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw failure(of: file, errno) }
+        defer { if !isStandardInput { close(descriptor) } }
         var chunk = [UInt8](repeating: 0, count: 1 << 16)
         while true {
             let count = Glibc.read(descriptor, &chunk, chunk.count)
-            if count == 0 { return bytes }
+            if count == 0 { return }
             if count < 0 && errno == EINTR { continue }
-            guard count > 0 else { throw failure(of: file, errno) }
-            guard bytes.count + count <= bytesMax else {
-                throw DocumentError(
-                    file: file, line: nil, path: "",
-                    message: "is larger than \(bytesMax) bytes, the limit here")
-            }
-            bytes.append(contentsOf: chunk[..<count])
+            guard count > 0 else { throw failure(of: name(of: file), errno) }
+            try body(chunk[..<count])
         }
     }
 
+    /// As errors name it.
+    public static func name(of file: String) -> String { file == standardInput ? "stdin" : file }
+
     private static func failure(of file: String, _ code: Int32) -> DocumentError {
+        guard !file.isEmpty else {
+            return DocumentError(file: "\"\"", line: nil, path: "", message: "is no file's name")
+        }
         let message =
             switch code {
             case ENOENT: "there is no such file"

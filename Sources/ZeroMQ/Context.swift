@@ -25,9 +25,11 @@ public struct ZeroMQError: Error, CustomStringConvertible, Sendable {
 
     public var description: String {
         let place = endpoint.map { " \($0)" } ?? ""
-        // A host name cannot be bound, and the system's "No such device" tells nobody so.
-        let advice = code == ENODEV ? "; bind an IP address, * or a network interface's name" : ""
-        return "\(operation)\(place): \(String(cString: zmq_strerror(code)))\(advice)"
+        // A host name cannot be bound, and what the system says of that tells nobody so.
+        if operation == "bind", code == ENODEV || code == EAGAIN {
+            return "bind\(place): no such address here; bind an IP address, * or a network interface's name"
+        }
+        return "\(operation)\(place): \(String(cString: zmq_strerror(code)))"
     }
 }
 

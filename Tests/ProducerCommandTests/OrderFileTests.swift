@@ -121,7 +121,7 @@ struct OrderFileTests {
                 "items: []\npriority: 101",
                 "order.yaml:2: priority: \"101\" is out of range; write -100 to 100"
             ),
-            ("items: []\ndeadline: -3s", "order.yaml:2: deadline: \"-3s\" is not a duration"),
+            ("items: []\ndeadline: -3s", "order.yaml:2: deadline: \"-3s\" is negative; a duration is not, or write none"),
             ("items: []\ndeadline: 0s", "order.yaml:2: deadline: a time of less than 1ms is none"),
             ("items: []\ndeadline: []", "order.yaml:2: deadline: a list is not a duration"),
             ("items: []\nenough: 1", "order.yaml:2: enough: 1 can never be reached: the order has 0 items"),
@@ -181,7 +181,7 @@ struct OrderFileTests {
         let file = try scratch.file("items: [{station: s, payload: \(fits)y}]")
         #expect(
             scratch.complaint { _ = try OrderFile.read(file) }
-                == "order.yaml:1: items[0].payload: 1048577 bytes are more than a payload may have: 1048576")
+                == "order.yaml:1: items[0].payload: this is more than 1048576 bytes of JSON, the limit here")
     }
 
     @Test("a file that is not there is said to be missing")

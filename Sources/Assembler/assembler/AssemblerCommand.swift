@@ -45,11 +45,12 @@ struct RunCommand: AsyncParsableCommand {
     @Option(help: "The store's file (TRAY_STORE). Default: ./data/tray.sqlite.")
     var store: String?
 
-    @Option(help: "How long ended orders are kept (TRAY_RETENTION). Default: 7d.")
+    @Option(parsing: .unconditional, help: "How long ended orders are kept (TRAY_RETENTION). Default: 7d.")
     var retention: String?
 
     @Option(
         name: .customLong("disk-reserve-mib"),
+        parsing: .unconditional,
         help:
             "With less room on the store's disk, new orders are refused (TRAY_DISK_RESERVE_MIB). Default: 256."
     )
@@ -102,6 +103,7 @@ struct RunCommand: AsyncParsableCommand {
     }
 
     private func settings() throws(Failure) -> Settings {
+        try Flags.check()
         var flags: [String: String] = [:]
         flags["orders"] = orders
         flags["kitchen"] = kitchen

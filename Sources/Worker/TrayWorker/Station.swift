@@ -68,8 +68,13 @@ public enum StationFile {
             throw entry.value.error(
                 "\"\(entry.key)\" is not a station's name: 1 to 64 letters, digits, '.', '_' and '-'")
         }
+        let common = ["handler", "capacity", "timeout"]
+        // Without a handler, a key that no handler has is the likelier mistake.
+        if try entry.value.mapping()["handler"] == nil {
+            _ = try entry.value.mapping(allowing: common + HandlerName.allCases.flatMap(\.keys))
+        }
         let name = try handlerName(try entry.value.mapping().required("handler"))
-        let mapping = try entry.value.mapping(allowing: ["handler", "capacity", "timeout"] + name.keys)
+        let mapping = try entry.value.mapping(allowing: common + name.keys)
         return Station(
             entry.key,
             capacity: try mapping["capacity"]?.int(in: 1...Limits.workerCapacityMax) ?? 1,

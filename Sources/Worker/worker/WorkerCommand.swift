@@ -47,7 +47,7 @@ struct WorkerCommand: AsyncParsableCommand {
     @Option(help: "Configuration file (TRAY_CONFIG). Default: config/worker.yaml where it exists.")
     var config: String?
 
-    @Option(help: "How long running handlers may go on when draining (TRAY_DRAIN_TIMEOUT). Default: 10s.")
+    @Option(parsing: .unconditional, help: "How long running handlers may go on when draining (TRAY_DRAIN_TIMEOUT). Default: 10s.")
     var drainTimeout: String?
 
     @Option(help: "trace, debug, info, notice, warning, error or critical (TRAY_LOG_LEVEL). Default: info.")
@@ -72,6 +72,7 @@ struct WorkerCommand: AsyncParsableCommand {
             throw settings.failure(at: "kitchen", problem)
         }
         let name = try settings.value(Program.name) ?? Program.defaultName(instance: instance)
+        let drainTimeout = try settings.value(Program.drainTimeout)
         let logger = Logger(label: "worker")
         logger.info(
             "serving",
@@ -82,7 +83,7 @@ struct WorkerCommand: AsyncParsableCommand {
             ])
         let worker = try WorkerService(
             kitchen: kitchen, name: name, instance: instance, stations: stations,
-            drainTimeout: try settings.value(Program.drainTimeout), program: Program.title, logger: logger)
+            drainTimeout: drainTimeout, program: Program.title, logger: logger)
         let stopping = Task {
             var hasDrained = false
             for await _ in signals {
@@ -95,6 +96,7 @@ struct WorkerCommand: AsyncParsableCommand {
     }
 
     private func settings() throws(Failure) -> Settings {
+        try Flags.check(repeatable: ["--station"])
         var flags: [String: String] = [:]
         flags["kitchen"] = kitchen
         flags["name"] = name

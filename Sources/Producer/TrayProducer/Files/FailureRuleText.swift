@@ -10,6 +10,9 @@ enum FailureRuleText {
         if let text = try? node.text() {  // a mapping has no text, and is read below
             return try rule(text, at: node)
         }
+        guard (try? node.mapping()) != nil else {  // whatever else it is, it is none of the rules
+            throw node.error("this is not a failure rule; \(requirement)")
+        }
         let tolerated = try node.mapping(allowing: ["tolerate"]).required("tolerate")
         return try tolerance(try tolerated.text(), at: tolerated)
     }

@@ -9,6 +9,7 @@ import Wire
 package struct InputLines {
     private let name: String
     private var lines: [Data] = []
+    private var byteCount = 0
     /// A line whose end has not been read yet.
     private var open = Data()
 
@@ -19,20 +20,9 @@ package struct InputLines {
     /// - Throws: `DocumentError`, which names the line, where one is longer than a payload may be, or there
     ///   are more than an order may have items; else where the file cannot be read.
     package static func read(_ file: String) throws(DocumentError) -> [Data] {
-        let isStandardInput = file == FileBytes.standardInput
-        var lines = InputLines(named: isStandardInput ? "stdin" : file)
-        let handle = isStandardInput ? FileHandle.standardInput : FileHandle(forReadingAtPath: file)
-        guard let handle else { throw lines.error("cannot be opened: \(String(cString: strerror(errno)))") }
-        while true {
-            let chunk: Data?
-            do {
-                chunk = try handle.read(upToCount: 1 << 16)
-            } catch {
-                throw lines.error("cannot be read: \(error.localizedDescription)")
-            }
-            guard let chunk, !chunk.isEmpty else { return try lines.end() }
-            try lines.add(chunk)
-        }
+        var lines = InputLines(named: FileBytes.name(of: file))
+        try FileBytes.forEachChunk(of: file) { chunk throws(DocumentError) in try lines.add(Data(chunk)) }
+        return try lines.end()
     }
 
     mutating func add(_ chunk: Data) throws(DocumentError) {
@@ -57,6 +47,12 @@ package struct InputLines {
         guard lines.count < Limits.orderItemCountMax else {
             throw error(
                 "an order has at most \(Limits.orderItemCountMax) items, a line each", line: lines.count + 1)
+        }
+        byteCount += open.count
+        guard byteCount <= Limits.openBytesMax else {
+            throw error(
+                "the lines up to here are more than \(Limits.openBytesMax) bytes; no assembler holds more",
+                line: lines.count + 1)
         }
         lines.append(open)
         open = Data()

@@ -16,7 +16,18 @@ struct ItemReader {
             throw node.error(
                 "\(nodes.count) items are more than an order may have: \(Limits.orderItemCountMax)")
         }
-        return try nodes.map(item)
+        var items: [NewItem] = []
+        var byteCount = 0
+        for node in nodes {
+            let item = try item(from: node)
+            byteCount += item.payload.data.count
+            guard byteCount <= Limits.openBytesMax else {
+                throw node.error(
+                    "the payloads up to here are more than \(Limits.openBytesMax) bytes; no assembler holds more")
+            }
+            items.append(item)
+        }
+        return items
     }
 
     private func item(from node: DocumentNode) throws(DocumentError) -> NewItem {
@@ -38,7 +49,7 @@ struct ItemReader {
         }
         let content =
             switch field.key {
-            case "payload": Content.json(try field.value.jsonText)
+            case "payload": Content.json(try field.value.jsonText(bytesMax: Limits.contentBytesMax))
             case "payload_file": try file(named: field.value)
             default: try base64(field.value)
             }

@@ -47,13 +47,21 @@ struct OrderReader {
     }
 
     private static func key(_ node: DocumentNode) throws(DocumentError) -> String {
-        try Fields.text(node, bytesMax: Limits.keyBytesMax)
+        let key = try Fields.text(node, bytesMax: Limits.keyBytesMax)
+        guard !key.isEmpty, !key.utf8.contains(0) else {
+            throw node.error("a key has 1 to \(Limits.keyBytesMax) bytes, none of them zero; leave it away for none")
+        }
+        return key
     }
 
     private static func deadline(_ node: DocumentNode) throws(DocumentError) -> NewOrder.Deadline {
-        // What has no text is no duration either, and the last line says so.
+        // What has no text is no duration either, and the last lines say so.
         if let text = try? node.text(), text == "none" { return .none }
-        return .after(try Fields.duration(node))
+        do {
+            return .after(try Fields.duration(node))
+        } catch {
+            throw node.error("\(error.message), or write none")
+        }
     }
 
     private static func priority(_ node: DocumentNode) throws(DocumentError) -> Int {
