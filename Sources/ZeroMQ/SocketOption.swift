@@ -18,6 +18,9 @@ public enum SocketOption: Sendable {
     /// 1: host names stand for IPv6 addresses, 0: for IPv4 addresses; 1 unless set. Literal addresses need
     /// neither.
     case ipv6
+    /// Whether, 1 or 0, the system asks over silent TCP connections if their other end is still there; and after
+    /// how many seconds of silence, how many seconds apart, and how often in vain before it ends them.
+    case keepAlive, keepAliveIdle, keepAliveInterval, keepAliveCount
     /// Whether, 1 or 0, a subscriber at its high-water mark makes a send `.full` instead of losing the
     /// message.
     case subscriberFullIsAnError
@@ -32,6 +35,10 @@ public enum SocketOption: Sendable {
         case .handshakeInterval: ZMQ_HANDSHAKE_IVL
         case .backlog: ZMQ_BACKLOG
         case .ipv6: ZMQ_IPV6
+        case .keepAlive: ZMQ_TCP_KEEPALIVE
+        case .keepAliveIdle: ZMQ_TCP_KEEPALIVE_IDLE
+        case .keepAliveInterval: ZMQ_TCP_KEEPALIVE_INTVL
+        case .keepAliveCount: ZMQ_TCP_KEEPALIVE_CNT
         case .subscriberFullIsAnError: ZMQ_XPUB_NODROP
         }
     }

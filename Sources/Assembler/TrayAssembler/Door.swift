@@ -1,4 +1,5 @@
 import AssemblerCore
+import Glibc
 import Wire
 import ZeroMQ
 
@@ -20,8 +21,17 @@ struct Door: ~Copyable {
         var arrivals: [Arrival] = []
         /// Opened and closed within the batch: to be handled after it.
         var closedWithin: [ConnectionID] = []
+        /// Connections that came to nothing: no message ever told of them.
+        var strangers: [Stranger] = []
         /// Nothing that had arrived is left.
         var isDrained = true
+    }
+
+    /// A connection that ended before it said anything.
+    struct Stranger: Equatable {
+        let host: String
+        /// nil: the handshake was done, and nothing followed.
+        let failure: MonitorEvent.HandshakeFailure?
     }
 
     let endpoint: DoorName
@@ -32,10 +42,17 @@ struct Door: ~Copyable {
     private var connections: [[UInt8]: ConnectionID] = [:]
     private var routes: [ConnectionID: Route] = [:]
     private var descriptors: [Int32: ConnectionID] = [:]
+    /// Who is at the other end of each descriptor.
+    private var hosts: [Int32: String] = [:]
+    /// Descriptors that a message has come over.
+    private var voices: Set<Int32> = []
+    /// Closed without a word as far as the last batch could tell: what they said may be in the next one.
+    private var mute: [Int32: String] = [:]
 
     private struct Route {
         let routingID: [UInt8]
         let descriptor: Int32?
+        let host: String
     }
 
     init(_ endpoint: DoorName, at address: String, context: Context, thread: PollingThread)
@@ -45,6 +62,12 @@ struct Door: ~Copyable {
         try socket.set(.maxMessageBytes, Limits.messageBytesMax)
         try socket.set(.sendHighWaterMark, Door.waitingMessageCountMax)
         try socket.set(.receiveHighWaterMark, Door.waitingMessageCountMax)
+        try socket.set(.handshakeInterval, Door.handshakeMilliseconds)
+        // The core misses a host that has gone within seconds; its connection would stay for ever.
+        try socket.set(.keepAlive, 1)
+        try socket.set(.keepAliveIdle, 30)
+        try socket.set(.keepAliveInterval, 10)
+        try socket.set(.keepAliveCount, 3)
         let monitor = try socket.monitor()
         try socket.bind(address)
         let bound = try socket.boundEndpoint
@@ -58,6 +81,9 @@ struct Door: ~Copyable {
 
     /// Messages that may wait for one peer. What is bulky is pulled, so a healthy peer stays far below.
     private static let waitingMessageCountMax = 10_000
+
+    /// What a peer has for its handshake: whoever begins one and stays gets no longer.
+    private static let handshakeMilliseconds = 5_000
 
     /// Reads what has arrived, at most `countMax` messages or `bytesMax` bytes, and which connections have
     /// closed.
@@ -76,7 +102,9 @@ struct Door: ~Copyable {
             byteCount += message.frames.reduce(0) { $0 + $1.count }
             received.append(message)
         }
-        let (closed, gone) = try drainMonitor()
+        let speaking = Set(received.compactMap(\.sourceDescriptor))
+        if batch.isDrained { batch.strangers = takeMute(besides: speaking) }
+        let (closed, gone) = try drainMonitor(speaking, &batch.strangers)
         for descriptor in closed {
             guard let connection = descriptors.removeValue(forKey: descriptor) else { continue }
             batch.closedBefore.append(connection)
@@ -101,6 +129,11 @@ struct Door: ~Copyable {
 
     func knows(_ connection: ConnectionID) -> Bool { routes[connection] != nil }
 
+    /// Where this peer is, as far as it is known.
+    func place(of connection: ConnectionID) -> DoorPlace? {
+        routes[connection].map { DoorPlace(host: $0.host, door: endpoint) }
+    }
+
     mutating func forget(_ connection: ConnectionID) {
         guard let route = routes.removeValue(forKey: connection) else { return }
         connections[route.routingID] = nil
@@ -121,29 +154,82 @@ struct Door: ~Copyable {
         numbers += 1
         let connection = ConnectionID(numbers)
         connections[routingID] = connection
-        routes[connection] = Route(routingID: routingID, descriptor: message.sourceDescriptor)
-        if let descriptor = message.sourceDescriptor { descriptors[descriptor] = connection }
+        let descriptor = message.sourceDescriptor
+        routes[connection] = Route(
+            routingID: routingID, descriptor: descriptor,
+            host: descriptor.flatMap { hosts[$0] } ?? Door.unknownHost)
+        if let descriptor {
+            descriptors[descriptor] = connection
+            voices.insert(descriptor)
+        }
         return Arrival(connection: connection, frames: frames)
     }
 
+    /// - Parameters:
+    ///   - speaking: what this batch has messages of.
+    ///   - strangers: gets those whose handshake failed.
     /// - Returns: the descriptors that closed, in their order, and those of them that no new connection has
     ///   taken.
-    private func drainMonitor() throws(ZeroMQError) -> (closed: [Int32], gone: Set<Int32>) {
+    private mutating func drainMonitor(
+        _ speaking: Set<Int32>, _ strangers: inout [Stranger]
+    ) throws(ZeroMQError) -> (closed: [Int32], gone: Set<Int32>) {
         var closed: [Int32] = []
         var gone: Set<Int32> = []
+        var failure: MonitorEvent.HandshakeFailure?
         while let event = try monitor.next() {
             switch event.kind {
             case .disconnected:
                 closed.append(event.value)
                 gone.insert(event.value)
+                let host = hosts.removeValue(forKey: event.value) ?? Door.unknownHost
+                let hasSpoken = voices.remove(event.value) != nil || speaking.contains(event.value)
+                // With one that speaks ZMTP 2 even an orderly end looks like a failed handshake.
+                if let failure, !hasSpoken {
+                    strangers.append(Stranger(host: host, failure: failure))
+                } else if !hasSpoken {
+                    mute[event.value] = host
+                }
+                failure = nil
             case .accepted:
                 gone.remove(event.value)
-            case .listening, .bindFailed, .acceptFailed, .connectDelayed, .connected,
-                .connectRetried,
-                .handshakeSucceeded, .handshakeFailed, .closed, .closeFailed, .other:
+                voices.remove(event.value)
+                hosts[event.value] = Door.host(of: event.value)
+            case .handshakeFailed(let reason):
+                // The disconnection that follows at once names the connection.
+                failure = reason
+            case .listening, .bindFailed, .acceptFailed, .connectDelayed, .connected, .connectRetried,
+                .handshakeSucceeded, .closed, .closeFailed, .other:
                 continue
             }
         }
         return (closed, gone)
+    }
+
+    /// Those that closed before this batch, which has all that they can have said, and are not heard in it.
+    private mutating func takeMute(besides speaking: Set<Int32>) -> [Stranger] {
+        defer { mute = [:] }
+        return mute.filter { !speaking.contains($0.key) }.map { Stranger(host: $0.value, failure: nil) }
+    }
+
+    private static let unknownHost = "unknown"
+
+    /// The address at the other end: not its port, which is another with each connection.
+    private static func host(of descriptor: Int32) -> String? {
+        var address = sockaddr_storage()
+        var size = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        var text = [CChar](repeating: 0, count: Int(NI_MAXHOST))
+        let code = withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer -> Int32 in
+                guard getpeername(descriptor, pointer, &size) == 0 else { return EAI_SYSTEM }
+                guard pointer.pointee.sa_family != sa_family_t(AF_UNIX) else { return EAI_FAMILY }
+                return getnameinfo(pointer, size, &text, socklen_t(text.count), nil, 0, NI_NUMERICHOST)
+            }
+        }
+        switch code {
+        case 0: return String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        case EAI_FAMILY: return "this machine"
+        // It has gone already.
+        default: return nil
+        }
     }
 }

@@ -1,12 +1,42 @@
 import AssemblerCore
 import Logging
 import Wire
+import ZeroMQ
 
 /// Writes what the core notes into the log: one line per thing that an operator would want to know.
 struct Notes {
-    let log: Logger
+    private let log: Logger
+    private var doors: DoorLog
 
-    func write(_ note: Note) {
+    init(log: Logger) {
+        self.log = log
+        doors = DoorLog(log: log)
+    }
+
+    /// When `tick` wants to be called at the latest.
+    var nextDeadline: Instant? { doors.nextDeadline }
+
+    mutating func tick(now: Instant) { doors.tick(now: now) }
+
+    /// A connection that came to nothing at a door.
+    mutating func write(_ stranger: Door.Stranger, at door: DoorName, now: Instant) {
+        let (message, what) =
+            switch stranger.failure {
+            case .connectionLost?: ("handshake failed", "the connection ended in its handshake")
+            case .protocolViolated?:
+                ("handshake failed", "it does not speak ZMTP 3, or is the wrong kind of socket")
+            case .notAuthenticated?: ("handshake failed", "it could not authenticate")
+            case nil: ("connection without a word", "it was closed before any message")
+            }
+        doors.tell(
+            DoorEvent(message: message, host: stranger.host, door: "\(door)", what: what),
+            level: stranger.failure == .protocolViolated || stranger.failure == .notAuthenticated
+                ? .warning : .info,
+            now: now)
+    }
+
+    /// - Parameter place: where the connection is that the note is about.
+    mutating func write(_ note: Note, at place: DoorPlace?, now: Instant) {
         switch note {
         case .workerJoined(let name, let session, let adopted):
             log.info("worker joined", metadata: worker(name, session, ["adopted_leases": "\(adopted)"]))
@@ -59,21 +89,21 @@ struct Notes {
                 "late result dropped",
                 metadata: ["order": "\(order)", "index": "\(index)", "worker": "\(worker)"])
         case .malformed(let connection, let endpoint, let message):
-            log.warning(
-                "message not understood",
-                metadata: [
-                    "connection": "\(connection.number)", "endpoint": "\(endpoint)",
-                    "error": "\(Notes.line(message))",
-                ])
-        case .handshakeFailed(let endpoint):
-            log.warning("a stranger that does not speak ZeroMQ", metadata: ["endpoint": "\(endpoint)"])
+            doors.tell(
+                DoorEvent(
+                    message: "message not understood", host: place?.host ?? "unknown", door: "\(endpoint)",
+                    what: "it is not of the contract"),
+                details: ["connection": "\(connection.number)", "error": "\(Notes.line(message))"], now: now)
+        // The door knows who it was, and has told of it.
+        case .handshakeFailed: break
         case .refused(let connection, let reason, let message):
-            log.info(
-                "refused",
-                metadata: [
-                    "connection": "\(connection.number)", "reason": "\(reason)",
-                    "message": "\(Notes.line(message))",
-                ])
+            doors.tell(
+                DoorEvent(
+                    message: "refused", host: place?.host ?? "unknown",
+                    door: place.map { "\($0.door)" } ?? "unknown", what: "\(reason)"),
+                level: .info,
+                details: ["connection": "\(connection.number)", "message": "\(Notes.line(message))"], now: now
+            )
         }
     }
 
@@ -87,5 +117,20 @@ struct Notes {
 
     private func worker(_ name: String, _ session: UInt64, _ more: Logger.Metadata = [:]) -> Logger.Metadata {
         more.merging(["worker": "\(name)", "session": "\(session)"]) { old, _ in old }
+    }
+}
+
+/// The other end of a connection.
+struct DoorPlace {
+    let host: String
+    let door: DoorName
+}
+
+extension Note {
+    /// The connection that it is about, where it may be a stranger's.
+    var connection: ConnectionID? {
+        if case .malformed(let connection, _, _) = self { return connection }
+        if case .refused(let connection, _, _) = self { return connection }
+        return nil
     }
 }

@@ -79,6 +79,13 @@ struct RunningAssembler: ~Copyable {
                 step.append(core.handle(.disconnected(connection), now: now))
             }
         }
+        for (door, batch) in [(DoorName.kitchen, fromKitchen), (.orders, fromOrders)] {
+            for stranger in batch.strangers {
+                notes.write(stranger, at: door, now: now.instant)
+                step.append(core.handle(.handshakeFailed(door), now: now))
+            }
+        }
+        notes.tick(now: now.instant)
         if let isShort = housekeeping.checkRoom(now: now.instant) {
             step.append(core.handle(.storeIsShort(isShort), now: now))
         }
@@ -109,7 +116,7 @@ struct RunningAssembler: ~Copyable {
 
     private func nextRound(isDrained: Bool, now: Instant) -> Instant? {
         guard isDrained, unreachable.isEmpty else { return now }
-        let times = [core.nextDeadline, deferredUntil, housekeeping.nextDeadline]
+        let times = [core.nextDeadline, deferredUntil, housekeeping.nextDeadline, notes.nextDeadline]
         return times.compactMap { $0 }.min()
     }
 
@@ -157,7 +164,7 @@ struct RunningAssembler: ~Copyable {
 
     private mutating func perform(_ actions: [Action], clock: Clock) throws {
         var grants: OrderedDictionary<ConnectionID, [Grant]> = [:]
-        var later: [Note] = []
+        var later: [(note: Note, place: DoorPlace?)] = []
         for action in actions {
             switch action {
             case .tellWorker(let connection, let body):
@@ -178,12 +185,18 @@ struct RunningAssembler: ~Copyable {
                 orders.forget(connection)
                 kitchen.forget(connection)
             case .note(let note):
-                later.append(note)
+                later.append((note, place(of: note.connection)))
             }
         }
         for (connection, grants) in grants { try sendLeases(grants, to: connection) }
         // Work goes out before the log hears of it.
-        for note in later { notes.write(note) }
+        let now = clock.moment().instant
+        for (note, place) in later { notes.write(note, at: place, now: now) }
+    }
+
+    private func place(of connection: ConnectionID?) -> DoorPlace? {
+        guard let connection else { return nil }
+        return orders.place(of: connection) ?? kitchen.place(of: connection)
     }
 
     private mutating func sendLeases(_ grants: [Grant], to connection: ConnectionID) throws(StoreError) {
