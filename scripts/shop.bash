@@ -42,7 +42,8 @@ start() {
   disown  # or bash would report its death
 }
 
-start_worker() { start "$1" "$bin/worker" --name "$1"; }
+# start_worker NAME [FLAG…]
+start_worker() { start "$1" "$bin/worker" --name "$1" "${@:2}"; }
 
 # attend COMMAND…: runs it to its end as in the foreground, but a signal to the script ends both at once.
 attend() {

@@ -45,6 +45,7 @@ public enum Defaults {
     public static let assemblerSilenceMax = silenceMax * 3
     public static let ordersEndpoint = "tcp://127.0.0.1:5570"
     public static let kitchenEndpoint = "tcp://127.0.0.1:5571"
+    public static let eventsEndpoint = "tcp://127.0.0.1:5572"
 }
 
 /// Names of stations and workers.

@@ -23,7 +23,7 @@ public struct Socket: ~Copyable {
     let handle: SocketHandle
 
     /// Makes a socket with linger 0. A router says when a peer is unreachable instead of dropping what it is
-    /// sent; a subscriber takes every topic.
+    /// sent.
     public init(_ context: Context, _ kind: Kind) throws(ZeroMQError) {
         handle = try SocketHandle(context, type: kind.number)
     }
@@ -41,6 +41,11 @@ public struct Socket: ~Copyable {
         if case .linger = option, value < 0 { throw ZeroMQError("set linger to \(value)", code: EINVAL) }
         if case .maxMessageBytes = option { return try handle.set(option.number, Int64(value), named: name) }
         try handle.set(option.number, Int32(clamping: value), named: name)
+    }
+
+    /// Makes a subscriber take the messages whose first frame begins with `topic`; nothing: all of them.
+    public func subscribe(to topic: [UInt8]) throws(ZeroMQError) {
+        try handle.set(ZMQ_SUBSCRIBE, topic, named: "subscribe")
     }
 
     /// Takes connections at `endpoint`: `tcp://ADDRESS:PORT`, where ADDRESS may be `*` and PORT 0, or

@@ -28,7 +28,6 @@ final class SocketHandle: @unchecked Sendable {
         try set(ZMQ_LINGER, Int32(0), named: "linger")
         try set(ZMQ_IPV6, Int32(1), named: "ipv6")
         if type == ZMQ_ROUTER { try set(ZMQ_ROUTER_MANDATORY, Int32(1), named: "routerMandatory") }
-        if type == ZMQ_SUB { try set(ZMQ_SUBSCRIBE, (), named: "subscribe") }
     }
 
     deinit {
@@ -36,13 +35,20 @@ final class SocketHandle: @unchecked Sendable {
         message.deallocate()
     }
 
-    /// - Parameter value: as libzmq wants it: an `Int32` or `Int64`; `()` for an empty string.
+    /// - Parameter value: as libzmq wants it: an `Int32` or `Int64`.
     func set<Value: BitwiseCopyable>(_ option: Int32, _ value: Value, named name: String) throws(ZeroMQError)
     {
         checkThread()
         var value = value
         guard zmq_setsockopt(pointer, option, &value, MemoryLayout<Value>.size) == 0 else {
             throw ZeroMQError("set \(name) to \(value)")
+        }
+    }
+
+    func set(_ option: Int32, _ value: [UInt8], named name: String) throws(ZeroMQError) {
+        checkThread()
+        guard zmq_setsockopt(pointer, option, value, value.count) == 0 else {
+            throw ZeroMQError("set \(name)")
         }
     }
 

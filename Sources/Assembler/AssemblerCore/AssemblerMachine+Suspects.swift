@@ -119,6 +119,7 @@ extension AssemblerMachine {
     mutating func examine(at station: StationIndex, now: Moment) {
         let examiner = stations[station.value].suspects.examiner
         if let examiner, sessions[examiner]?.examination?.phase == .examining { return }
+        dropSettledGroups(at: station)
         guard let item = stations[station.value].suspects.groups.lazy.joined().first(where: canRun),
             let place = chooseExaminer(for: item, at: station, now: now.instant)
         else {
@@ -135,6 +136,15 @@ extension AssemblerMachine {
             .examinationBegan(
                 worker: sessions[connection]?.name ?? "", station: stations[station.value].name,
                 items: itemCount))
+    }
+
+    /// Groups whose items have all moved on are not looked at again.
+    private mutating func dropSettledGroups(at station: StationIndex) {
+        while let group = stations[station.value].suspects.groups.first,
+            !group.contains(where: isWaitingSuspect)
+        {
+            _ = stations[station.value].suspects.next()
+        }
     }
 
     private func canRun(_ item: ItemKey) -> Bool {

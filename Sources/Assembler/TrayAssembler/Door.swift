@@ -1,5 +1,4 @@
 import AssemblerCore
-import Glibc
 import Wire
 import ZeroMQ
 
@@ -27,13 +26,6 @@ struct Door: ~Copyable {
         var isDrained = true
     }
 
-    /// A connection that ended before it said anything.
-    struct Stranger: Equatable {
-        let host: String
-        /// nil: the handshake was done, and nothing followed.
-        let failure: MonitorEvent.HandshakeFailure?
-    }
-
     let endpoint: DoorName
     /// Where it is bound, wildcards resolved.
     let address: String
@@ -42,8 +34,7 @@ struct Door: ~Copyable {
     private var connections: [[UInt8]: ConnectionID] = [:]
     private var routes: [ConnectionID: Route] = [:]
     private var descriptors: [Int32: ConnectionID] = [:]
-    /// Who is at the other end of each descriptor.
-    private var hosts: [Int32: String] = [:]
+    private var callers = Callers()
     /// Descriptors that a message has come over.
     private var voices: Set<Int32> = []
     /// Closed without a word as far as the last batch could tell: what they said may be in the next one.
@@ -156,8 +147,7 @@ struct Door: ~Copyable {
         connections[routingID] = connection
         let descriptor = message.sourceDescriptor
         routes[connection] = Route(
-            routingID: routingID, descriptor: descriptor,
-            host: descriptor.flatMap { hosts[$0] } ?? Door.unknownHost)
+            routingID: routingID, descriptor: descriptor, host: callers.host(of: descriptor))
         if let descriptor {
             descriptors[descriptor] = connection
             voices.insert(descriptor)
@@ -175,28 +165,21 @@ struct Door: ~Copyable {
     ) throws(ZeroMQError) -> (closed: [Int32], gone: Set<Int32>) {
         var closed: [Int32] = []
         var gone: Set<Int32> = []
-        var failure: MonitorEvent.HandshakeFailure?
         while let event = try monitor.next() {
             switch event.kind {
             case .disconnected:
                 closed.append(event.value)
                 gone.insert(event.value)
-                let host = hosts.removeValue(forKey: event.value) ?? Door.unknownHost
+                let caller = callers.disconnected(event.value)
                 let hasSpoken = voices.remove(event.value) != nil || speaking.contains(event.value)
                 // With one that speaks ZMTP 2 even an orderly end looks like a failed handshake.
-                if let failure, !hasSpoken {
-                    strangers.append(Stranger(host: host, failure: failure))
-                } else if !hasSpoken {
-                    mute[event.value] = host
-                }
-                failure = nil
+                if hasSpoken { continue }
+                if caller.failure == nil { mute[event.value] = caller.host } else { strangers.append(caller) }
             case .accepted:
                 gone.remove(event.value)
                 voices.remove(event.value)
-                hosts[event.value] = Door.host(of: event.value)
-            case .handshakeFailed(let reason):
-                // The disconnection that follows at once names the connection.
-                failure = reason
+                callers.accepted(event.value)
+            case .handshakeFailed(let reason): callers.handshakeFailed(reason)
             case .listening, .bindFailed, .acceptFailed, .connectDelayed, .connected, .connectRetried,
                 .handshakeSucceeded, .closed, .closeFailed, .other:
                 continue
@@ -209,27 +192,5 @@ struct Door: ~Copyable {
     private mutating func takeMute(besides speaking: Set<Int32>) -> [Stranger] {
         defer { mute = [:] }
         return mute.filter { !speaking.contains($0.key) }.map { Stranger(host: $0.value, failure: nil) }
-    }
-
-    private static let unknownHost = "unknown"
-
-    /// The address at the other end: not its port, which is another with each connection.
-    private static func host(of descriptor: Int32) -> String? {
-        var address = sockaddr_storage()
-        var size = socklen_t(MemoryLayout<sockaddr_storage>.size)
-        var text = [CChar](repeating: 0, count: Int(NI_MAXHOST))
-        let code = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer -> Int32 in
-                guard getpeername(descriptor, pointer, &size) == 0 else { return EAI_SYSTEM }
-                guard pointer.pointee.sa_family != sa_family_t(AF_UNIX) else { return EAI_FAMILY }
-                return getnameinfo(pointer, size, &text, socklen_t(text.count), nil, 0, NI_NUMERICHOST)
-            }
-        }
-        switch code {
-        case 0: return String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        case EAI_FAMILY: return "this machine"
-        // It has gone already.
-        default: return nil
-        }
     }
 }

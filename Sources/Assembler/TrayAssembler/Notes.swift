@@ -19,7 +19,7 @@ struct Notes {
     mutating func tick(now: Instant) { doors.tick(now: now) }
 
     /// A connection that came to nothing at a door.
-    mutating func write(_ stranger: Door.Stranger, at door: DoorName, now: Instant) {
+    mutating func write(_ stranger: Stranger, at door: DoorName, now: Instant) {
         let (message, what) =
             switch stranger.failure {
             case .connectionLost?: ("handshake failed", "the connection ended in its handshake")
@@ -91,7 +91,8 @@ struct Notes {
         case .malformed(let connection, let endpoint, let message):
             doors.tell(
                 DoorEvent(
-                    message: "message not understood", host: place?.host ?? "unknown", door: "\(endpoint)",
+                    message: "message not understood", host: place?.host ?? Callers.unknownHost,
+                    door: "\(endpoint)",
                     what: "it is not of the contract"),
                 details: ["connection": "\(connection.number)", "error": "\(Notes.line(message))"], now: now)
         // The door knows who it was, and has told of it.
@@ -99,7 +100,7 @@ struct Notes {
         case .refused(let connection, let reason, let message):
             doors.tell(
                 DoorEvent(
-                    message: "refused", host: place?.host ?? "unknown",
+                    message: "refused", host: place?.host ?? Callers.unknownHost,
                     door: place.map { "\($0.door)" } ?? "unknown", what: "\(reason)"),
                 level: .info,
                 details: ["connection": "\(connection.number)", "message": "\(Notes.line(message))"], now: now

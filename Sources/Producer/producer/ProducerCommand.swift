@@ -40,7 +40,8 @@ struct ProducerCommand: AsyncParsableCommand {
             CommandGroup(
                 name: "The shop",
                 subcommands: [
-                    WorkersCommand.self, StationsCommand.self, MenuCommand.self, PingCommand.self,
+                    WorkersCommand.self, StationsCommand.self, MenuCommand.self, EventsCommand.self,
+                    PingCommand.self,
                 ]),
         ])
 

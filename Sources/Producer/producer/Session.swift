@@ -51,6 +51,7 @@ struct MenuOptions: ParsableArguments {
 /// The settings of one run, and what is made of them.
 struct Session {
     private static let endpoint = Setting<String>.text("orders", default: Defaults.ordersEndpoint)
+    private static let eventsEndpoint = Setting<String>.text("events", default: Defaults.eventsEndpoint)
     private static let timeout = Setting<Duration>.duration(
         "timeout", default: .seconds(10), atLeast: .milliseconds(1))
     private static let menuFile = Setting<String?>.optionalText("menu")
@@ -60,15 +61,30 @@ struct Session {
     private let settings: Settings
 
     init(_ connection: ConnectionOptions, menu: MenuOptions? = nil) throws(Failure) {
-        let flags = [
-            Session.endpoint.key: connection.orders,
-            Session.timeout.key: connection.timeout,
-            Session.logLevel.key: connection.logLevel,
-            Session.menuFile.key: menu?.menu,
-        ]
+        try self.init(
+            flags: [
+                Session.endpoint.key: connection.orders,
+                Session.timeout.key: connection.timeout,
+                Session.logLevel.key: connection.logLevel,
+                Session.menuFile.key: menu?.menu,
+            ], file: connection.config)
+    }
+
+    init(_ options: EventOptions) throws(Failure) {
+        try self.init(
+            flags: [
+                Session.eventsEndpoint.key: options.events,
+                Session.timeout.key: options.timeout,
+                Session.logLevel.key: options.logLevel,
+            ], file: options.config)
+    }
+
+    private init(flags: [String: String?], file: String?) throws(Failure) {
         settings = try Settings(
-            keys: Array(flags.keys), flags: flags.compactMapValues { $0 }, file: connection.config,
-            defaultFile: "config/producer.yaml")
+            keys: [
+                Session.endpoint.key, Session.eventsEndpoint.key, Session.timeout.key, Session.logLevel.key,
+                Session.menuFile.key,
+            ], flags: flags.compactMapValues { $0 }, file: file, defaultFile: "config/producer.yaml")
         Logs.bootstrap(level: try settings.value(Session.logLevel))
     }
 
@@ -102,6 +118,18 @@ struct Session {
                 throw error
             }
             await producer.close()
+        }
+    }
+
+    /// What happens at the assembler, and how long to try to reach it.
+    func events(_ topics: [String]) throws -> (feed: EventFeed, timeout: Duration) {
+        do {
+            let endpoint = try settings.value(Session.eventsEndpoint)
+            return (
+                try EventFeed(endpoint: endpoint, topics: topics), try settings.value(Session.timeout)
+            )
+        } catch ProducerError.connection(_, let reason) {
+            throw settings.failure(at: Session.eventsEndpoint.key, reason)
         }
     }
 
