@@ -71,10 +71,11 @@ let package = Package(
 
         // The worker's wing
         .target(name: "WorkerCore", dependencies: ["Wire"] + collections, path: "Sources/Worker/WorkerCore"),
+        .target(name: "CGuardian", path: "Sources/Worker/CGuardian"),
         .target(
             name: "TrayWorker",
             dependencies: [
-                "WorkerCore", "Wire", "ZeroMQ", "Service", logging,
+                "CGuardian", "WorkerCore", "Wire", "ZeroMQ", "Service", logging,
                 .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ],

@@ -55,7 +55,7 @@ struct House {
         .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
 
     private static func isText(_ name: String) -> Bool {
-        let endings = [".swift", ".md", ".proto", ".py", ".yaml", ".yml", ".sh", ".txt"]
+        let endings = [".swift", ".c", ".h", ".md", ".proto", ".py", ".yaml", ".yml", ".sh", ".txt"]
         return endings.contains { name.hasSuffix($0) } || name.hasPrefix("scripts/")
             || ["Makefile", ".ci/run"].contains(name)
     }
@@ -73,6 +73,7 @@ enum Room: String, CaseIterable {
     case producerLibrary = "Sources/Producer/TrayProducer/"
     case producer = "Sources/Producer/producer/"
     case workerCore = "Sources/Worker/WorkerCore/"
+    case guardian = "Sources/Worker/CGuardian/"
     case workerLibrary = "Sources/Worker/TrayWorker/"
     case worker = "Sources/Worker/worker/"
     case assemblerCore = "Sources/Assembler/AssemblerCore/"
@@ -84,11 +85,11 @@ enum Room: String, CaseIterable {
     var mayImport: Set<String> {
         switch self {
         case .zeroMQ: ["CZeroMQ"]
-        case .wire, .service: []
+        case .wire, .service, .guardian: []
         case .producerCore, .workerCore, .assemblerCore: ["Wire"]
         case .producerLibrary: ["ProducerCore", "Wire", "ZeroMQ", "Service"]
         case .producer: ["TrayProducer", "Wire", "ZeroMQ", "Service"]
-        case .workerLibrary: ["WorkerCore", "Wire", "ZeroMQ", "Service"]
+        case .workerLibrary: ["CGuardian", "WorkerCore", "Wire", "ZeroMQ", "Service"]
         case .worker: ["TrayWorker", "Wire", "ZeroMQ", "Service"]
         case .assemblerStore: ["AssemblerCore", "Wire"]
         case .assemblerLibrary: ["AssemblerCore", "AssemblerStore", "Wire", "ZeroMQ"]
@@ -101,9 +102,8 @@ enum Room: String, CaseIterable {
 
     /// The modules of other wings, cores and libraries: every name that is ours.
     static let modules: Set<String> = [
-        "CZeroMQ", "ZeroMQ", "Wire", "Service", "ProducerCore", "TrayProducer", "producer", "WorkerCore",
-        "TrayWorker",
-        "worker", "AssemblerCore", "AssemblerStore", "TrayAssembler", "assembler",
+        "CZeroMQ", "ZeroMQ", "Wire", "Service", "ProducerCore", "TrayProducer", "producer", "CGuardian",
+        "WorkerCore", "TrayWorker", "worker", "AssemblerCore", "AssemblerStore", "TrayAssembler", "assembler",
     ]
 
     static let collections: Set<String> = ["DequeModule", "HeapModule", "OrderedCollections"]

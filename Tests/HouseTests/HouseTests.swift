@@ -11,7 +11,7 @@ struct HouseTests {
     func isFound() {
         #expect(house.files.contains { $0.path == "Package.swift" })
         for room in Room.allCases {
-            #expect(house.swiftFiles.contains { Room(of: $0.path) == room }, "\(room.rawValue) is empty")
+            #expect(house.files.contains { Room(of: $0.path) == room }, "\(room.rawValue) is empty")
         }
     }
 

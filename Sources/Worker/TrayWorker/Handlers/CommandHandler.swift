@@ -57,6 +57,14 @@ public struct CommandHandler: Handler {
 
     public func run(_ attempt: Attempt) async -> HandlerOutcome {
         let payload = PayloadText.bytes(of: attempt.payload)
+        let guarded: Guardian.Run
+        do {
+            guarded = try groups.announce()
+        } catch {
+            return .failed("cannot run \(commandLine.program): \(error)")
+        }
+        // Until the last of its processes is gone, also while the program is being ended.
+        defer { groups.end(guarded) }
         do {
             let configuration = Configuration(
                 executable: .path(FilePath(commandLine.path)),
@@ -64,9 +72,10 @@ public struct CommandHandler: Handler {
                 arguments: Arguments(
                     executablePathOverride: Array(commandLine.program.utf8) + [0],
                     remainingValues: try commandLine.arguments(payload: payload).map { $0 + [0] }),
-                environment: .inherit.updating(CommandHandler.environment(of: attempt)),
+                environment: .inherit.updating(CommandHandler.environment(of: attempt, guarded)),
                 platformOptions: platformOptions)
-            return await run(configuration, payload: payload, resultBytesMax: attempt.resultBytesMax)
+            return await run(
+                configuration, guarded, payload: payload, resultBytesMax: attempt.resultBytesMax)
         } catch {
             return .failedForGood(error.description)
         }
@@ -83,26 +92,24 @@ public struct CommandHandler: Handler {
         return options
     }
 
-    private static func environment(of attempt: Attempt) -> [Environment.Key: String?] {
-        [
+    private static func environment(of attempt: Attempt, _ run: Guardian.Run) -> [Environment.Key: String?] {
+        let mark = run.variable
+        return [
             "TRAY_ORDER": attempt.order.description, "TRAY_ITEM": String(attempt.itemIndex),
             "TRAY_STATION": attempt.station, "TRAY_ATTEMPT": String(attempt.number),
-            "TRAY_LEASE": attempt.lease.text,
+            "TRAY_LEASE": attempt.lease.text, Environment.Key(stringLiteral: mark.name): mark.value,
         ]
     }
 
     private func run(
-        _ configuration: Configuration, payload: [UInt8], resultBytesMax: Int
+        _ configuration: Configuration, _ guarded: Guardian.Run, payload: [UInt8], resultBytesMax: Int
     ) async -> HandlerOutcome {
-        // Until the last of them is gone, also while the program is being ended.
-        let number = groups.newNumber()
-        defer { groups.end(number) }
         let ended: ExecutionResult<Streams, SequenceOutput, SequenceOutput>
         do {
             ended = try await Subprocess.run(
                 configuration, input: .inputWriter, output: .sequence, error: .sequence
             ) { [grace, groups] execution in
-                groups.begin(ProcessGroup(id: execution.processIdentifier.value), number)
+                groups.begin(ProcessGroup(id: execution.processIdentifier.value), guarded)
                 return await Streams(
                     of: execution, payload: payload, outputBytesMax: resultBytesMax, grace: grace)
             }

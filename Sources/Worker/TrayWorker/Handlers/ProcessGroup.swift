@@ -29,32 +29,32 @@ struct ProcessGroup: Sendable {
     private var hasMembers: Bool { Glibc.kill(-id, 0) == 0 }
 }
 
-/// The groups that run now, so that none outlives its worker's orderly end.
+/// The groups that run now, so that none outlives its worker: an orderly end kills them, and whatever other end
+/// the process comes to, its guardian does.
 final class ProcessGroups: Sendable {
     private struct State {
         var running: [UInt64: ProcessGroup] = [:]
-        var lastNumber: UInt64 = 0
         var isOver = false
     }
 
     private let state = Mutex(State())
+    private let guardian = Guardian.ofThisProcess
 
-    /// For one run of a command.
-    func newNumber() -> UInt64 {
-        state.withLock {
-            $0.lastNumber += 1
-            return $0.lastNumber
-        }
-    }
+    /// Before the program starts. Each run that is announced is ended, whatever becomes of it.
+    func announce() throws(GuardianError) -> Guardian.Run { try guardian.announce() }
 
-    func begin(_ group: ProcessGroup, _ number: UInt64) {
+    func begin(_ group: ProcessGroup, _ run: Guardian.Run) {
+        guardian.learn(group, of: run)
         state.withLock {
-            $0.running[number] = group
+            $0.running[run.number] = group
             if $0.isOver { group.kill() }
         }
     }
 
-    func end(_ number: UInt64) { state.withLock { $0.running[number] = nil } }
+    func end(_ run: Guardian.Run) {
+        state.withLock { $0.running[run.number] = nil }
+        guardian.forget(run)
+    }
 
     /// Also those that begin from here on.
     func killAll() {
