@@ -2,6 +2,7 @@ import Foundation
 import Service
 import Glibc
 import Subprocess
+import Synchronization
 import SystemPackage
 
 /// Runs a program, without a shell, in a process group of its own.
@@ -105,21 +106,26 @@ public struct CommandHandler: Handler {
         _ configuration: Configuration, _ guarded: Guardian.Run, payload: [UInt8], resultBytesMax: Int
     ) async -> HandlerOutcome {
         let ended: ExecutionResult<Streams, SequenceOutput, SequenceOutput>
+        let stoppedAt = Mutex<ContinuousClock.Instant?>(nil)
         do {
-            ended = try await Subprocess.run(
-                configuration, input: .inputWriter, output: .sequence, error: .sequence
-            ) { [grace, groups] execution in
-                groups.begin(ProcessGroup(id: execution.processIdentifier.value), guarded)
-                return await Streams(
-                    of: execution, payload: payload, outputBytesMax: resultBytesMax, grace: grace)
+            ended = try await withTaskCancellationHandler {
+                try await Subprocess.run(
+                    configuration, input: .inputWriter, output: .sequence, error: .sequence
+                ) { [grace, groups] execution in
+                    groups.begin(ProcessGroup(id: execution.processIdentifier.value), guarded)
+                    return await Streams(
+                        of: execution, payload: payload, outputBytesMax: resultBytesMax, grace: grace)
+                }
+            } onCancel: {
+                stoppedAt.withLock { $0 = .now }
             }
         } catch {
             return Task.isCancelled ? .stopped : notRun(error, payloadBytes: payload.count)
         }
         let group = ProcessGroup(id: ended.processIdentifier.value)
         guard !Task.isCancelled else {
-            // The program is gone; what it had started may still be on its way out.
-            await group.end(grace: grace)
+            // The program is gone; what it had started may still be on its way out. One grace for all of them.
+            await group.end(by: (stoppedAt.withLock(\.self) ?? .now) + grace)
             return .stopped
         }
         group.kill()

@@ -12,11 +12,10 @@ struct ProcessGroup: Sendable {
         _ = Glibc.kill(-id, SIGKILL)
     }
 
-    /// Asks what is left to end, and kills it after `grace`. Not cut short by cancellation.
-    func end(grace: Duration) async {
+    /// Asks what is left to end, and kills it at `deadline`. Not cut short by cancellation.
+    func end(by deadline: ContinuousClock.Instant) async {
         // A task of its own, because the current one has been cancelled and could not sleep.
         await Task {
-            let deadline = ContinuousClock.now.advanced(by: grace)
             _ = Glibc.kill(-id, SIGTERM)
             while hasMembers, ContinuousClock.now < deadline {
                 // Nobody has this task, so nobody cancels it.
