@@ -115,6 +115,31 @@ struct DepartureTests {
         #expect(bench.after(.milliseconds(1)) == [.finished(.leftBehind(runningCount: 1, heldCount: 0))])
     }
 
+    @Test("what a handler says that stops late is sent, and waited for as long as any other result")
+    func lateStop() {
+        var bench = Bench.working(drainTimeout: .zero)
+        _ = bench.round(leases(lease(1)), .drain)
+        #expect(bench.live(.milliseconds(4_500)) == [])
+        #expect(
+            bench.round(stopped)
+                == [.send(results(result(1, elapsed: .milliseconds(4_500), returned(.draining))))])
+        #expect(bench.live(.milliseconds(1_999)) == [])
+        var patient = bench
+        #expect(patient.round(ack(1)) == [.send(farewell), .finished(.drained)])
+        #expect(bench.after(.milliseconds(1)) == [.finished(.leftBehind(runningCount: 0, heldCount: 1))])
+    }
+
+    @Test("a hurried worker waits a second for the last acknowledgement, too")
+    func hurriedWhileAcknowledging() {
+        var bench = Bench.working(drainTimeout: .zero)
+        _ = bench.round(leases(lease(1)), .drain)
+        _ = bench.round(stopped)
+        _ = bench.round(.hurry)
+        #expect(bench.core.nextDeadline == Instant(nanoseconds: 500_000_000), "the next heartbeat")
+        #expect(bench.live(.milliseconds(999)) == [])
+        #expect(bench.after(.milliseconds(1)) == [.finished(.leftBehind(runningCount: 0, heldCount: 1))])
+    }
+
     @Test("a hurried worker stops everything now, and waits a second for it")
     func hurry() {
         var bench = Bench.working()

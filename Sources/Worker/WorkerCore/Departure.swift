@@ -2,9 +2,9 @@ import Wire
 
 /// How a worker goes away.
 ///
-///     serving ──drain──▶ finishing ──drain timeout──▶ stopping
-///        │                   │                           ▲
-///        └────────────────hurry──────────────────────────┘
+///     serving ──drain──▶ finishing ──drain timeout──▶ stopping ──nothing runs──▶ acknowledging
+///        │                   │                           ▲                            ▲
+///        └────────────────hurry──────────────────────────┴────────────────────────────┘
 ///
 /// Whatever its state, a departing worker is over as soon as nothing runs and nothing is held.
 struct Departure: Equatable {
@@ -13,27 +13,28 @@ struct Departure: Equatable {
         case serving
         /// Running handlers may finish. Can go to `stopping`.
         case finishing(until: Instant)
-        /// They were told to stop. Final; what is left at the second instant is left behind.
-        case stopping(idleUntil: Instant, until: Instant)
+        /// They were told to stop. Can go to `acknowledging`; what still runs in the end is left behind.
+        case stopping(until: Instant, isHurried: Bool)
+        /// Nothing runs, and results are held. Final; those that still are in the end are left behind.
+        case acknowledging(until: Instant)
     }
 
-    /// How much longer than the drain timeout it waits for acknowledgements once nothing runs any more.
+    /// How long it waits for acknowledgements once the drain timeout is over and nothing runs any more.
     static let acknowledgeMax = Duration.seconds(2)
     /// How much longer than the drain timeout it waits for stopped handlers: a command has 2 s before it is
     /// killed.
     static let stopMax = Duration.seconds(5)
-    /// How long a hurried worker waits for either.
+    /// How long a hurried worker waits for both.
     static let hurryMax = Duration.seconds(1)
 
     private var state = State.serving
 
     var isDeparting: Bool { state != .serving }
 
-    func nextDeadline(isIdle: Bool) -> Instant? {
+    var nextDeadline: Instant? {
         switch state {
         case .serving: nil
-        case .finishing(let until): until
-        case .stopping(let idleUntil, let until): isIdle ? idleUntil : until
+        case .finishing(let until), .stopping(let until, _), .acknowledging(let until): until
         }
     }
 
@@ -47,11 +48,11 @@ struct Departure: Equatable {
     /// A later deadline never replaces an earlier one.
     mutating func hurry(now: Instant) {
         let until = now.advanced(by: Departure.hurryMax)
-        guard case .stopping(let earlierIdle, let earlier) = state else {
-            state = .stopping(idleUntil: until, until: until)
-            return
+        switch state {
+        case .serving, .finishing: state = .stopping(until: until, isHurried: true)
+        case .stopping(let earlier, _): state = .stopping(until: min(earlier, until), isHurried: true)
+        case .acknowledging(let earlier): state = .acknowledging(until: min(earlier, until))
         }
-        state = .stopping(idleUntil: min(earlierIdle, until), until: min(earlier, until))
     }
 
     enum TickAction: Equatable { case stopHandlers, leave, wait }
@@ -62,12 +63,19 @@ struct Departure: Equatable {
             return .wait
         case .finishing(let until):
             guard now >= until else { return .wait }
-            state = .stopping(
-                idleUntil: until.advanced(by: Departure.acknowledgeMax),
-                until: until.advanced(by: Departure.stopMax))
+            state =
+                isIdle
+                ? .acknowledging(until: until.advanced(by: Departure.acknowledgeMax))
+                : .stopping(until: until.advanced(by: Departure.stopMax), isHurried: false)
             return .stopHandlers
-        case .stopping(let idleUntil, let until):
-            return now >= (isIdle ? idleUntil : until) ? .leave : .wait
+        case .stopping(let until, let isHurried):
+            guard isIdle else { return now >= until ? .leave : .wait }
+            // From now, not from when they were told: the last handler's result goes out with this tick.
+            let patience = now.advanced(by: Departure.acknowledgeMax)
+            state = .acknowledging(until: isHurried ? until : patience)
+            return .wait
+        case .acknowledging(let until):
+            return now >= until ? .leave : .wait
         }
     }
 }

@@ -50,7 +50,7 @@ public struct WorkerMachine: Sendable {
     /// When `tick` is due at the latest; `nil` while only an input can change anything.
     public var nextDeadline: Instant? {
         guard !isOver else { return nil }
-        return [session.nextDeadline, timeouts.next, departure.nextDeadline(isIdle: running.isEmpty)]
+        return [session.nextDeadline, timeouts.next, departure.nextDeadline]
             .compactMap { $0 }.min()
     }
 
