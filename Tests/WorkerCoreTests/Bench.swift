@@ -136,13 +136,17 @@ func revoke(_ numbers: UInt64...) -> WorkerMachine.Input {
 }
 
 func refusal(_ reason: Refusal.Reason, message: String = "no") -> WorkerMachine.Input {
-    .received(
-        KitchenMessage.with {
-            $0.refusal.reason = reason
-            $0.refusal.message = message
-            $0.refusal.versions.lowest = 2
-            $0.refusal.versions.highest = 3
-        })
+    .received(refusal(reason, message: message, retryAfter: .zero))
+}
+
+func refusal(_ reason: Refusal.Reason, message: String = "no", retryAfter: Duration) -> KitchenMessage {
+    KitchenMessage.with {
+        $0.refusal.reason = reason
+        $0.refusal.message = message
+        $0.refusal.versions.lowest = 2
+        $0.refusal.versions.highest = 3
+        $0.refusal.retryAfterMs = UInt64(retryAfter.milliseconds)
+    }
 }
 
 // MARK: To the assembler

@@ -141,9 +141,43 @@ struct SessionTests {
     func refusedForNow() {
         var bench = Bench()
         _ = bench.handle(.linkOpened)
-        guard case .received(let message) = refusal(.unavailable) else { return }
+        let message = refusal(.unavailable, retryAfter: .zero)
         #expect(bench.round(.received(message)) == [.note(.refused(message.refusal))])
-        #expect(bench.after(.seconds(2)) == [.note(.helloUnanswered), .resetLink])
+        #expect(bench.after(.milliseconds(1_999)) == [])
+        #expect(bench.after(.milliseconds(1)) == [.resetLink])
+        #expect(bench.round(.linkOpened) == [.send(hello())])
+    }
+
+    @Test("a refused hello is not said again sooner than the assembler allows, nor an hour later")
+    func retryAfter() {
+        for (asked, kept) in [(30, 30), (3_600, 3_600), (1 << 50, 3_600)] as [(Int64, Int64)] {
+            var bench = Bench()
+            _ = bench.handle(.linkOpened)
+            bench.pass(.seconds(1))
+            _ = bench.round(.received(refusal(.full, retryAfter: .seconds(asked))))
+            #expect(bench.core.nextDeadline == bench.now.instant.advanced(by: .seconds(kept)))
+            #expect(bench.round(.received(welcome())) == [], "what was refused is not welcome later")
+            #expect(bench.after(.seconds(kept) - .milliseconds(1)) == [])
+            #expect(bench.after(.milliseconds(1)) == [.resetLink])
+        }
+    }
+
+    @Test("a refused hello is said at once on a connection that comes of itself: to another assembler")
+    func refusedThenReopened() {
+        var bench = Bench()
+        _ = bench.handle(.linkOpened)
+        _ = bench.round(.received(refusal(.full, retryAfter: .seconds(30))))
+        #expect(bench.round(.linkClosed) == [])
+        #expect(bench.core.nextDeadline == nil)
+        #expect(bench.round(.linkOpened) == [.send(hello())])
+    }
+
+    @Test("a message that is refused within a session ends nothing")
+    func refusedMessage() {
+        var bench = Bench.working()
+        let message = refusal(.unavailable, retryAfter: .seconds(30))
+        #expect(bench.round(.received(message)) == [.note(.refused(message.refusal))])
+        #expect(bench.after(.milliseconds(500)) == [.send(heartbeat())])
     }
 
     @Test("what cannot be read ends the connection: leases may be lost with it, and a hello says so (FM-40)")

@@ -3,14 +3,20 @@ import Wire
 /// The worker's side of one connection.
 ///
 ///     away ──link opened──▶ greeting ──welcome──▶ working
-///      ▲                       │                     │
-///      └───closed, or silent───┴─────────────────────┘
+///      ▲                    │      │                 │
+///      │                    │   refusal              │
+///      │                    │      ▼                 │
+///      │                    │   refused              │
+///      │                    │      │                 │
+///      └───closed, or silent┴──────┴─────────────────┘
 struct Session: Equatable {
     private enum State: Equatable {
         /// No connection. Can go to `greeting`.
         case away
-        /// Hello is said. Can go to `working`, or to `away` when no answer comes.
+        /// Hello is said. Can go to `working` or `refused`, or to `away` when no answer comes.
         case greeting(until: Instant)
+        /// Not now. Can go to `away` only: hello is said again on a fresh connection.
+        case refused(until: Instant)
         /// Can go to `away` when the connection closes, or the assembler falls silent.
         case working(Terms, nextBeat: Instant, silentAt: Instant)
     }
@@ -34,8 +40,10 @@ struct Session: Equatable {
         }
     }
 
-    /// How long a hello may go unanswered.
+    /// How long a hello may go unanswered, and how long a refused one is not said again at least.
     static let greetingMax = Duration.seconds(2)
+    /// No assembler is waited for longer than this because it has asked for it.
+    static let retryAfterMax = Duration.seconds(3_600)
 
     private var state = State.away
 
@@ -53,7 +61,7 @@ struct Session: Equatable {
     var nextDeadline: Instant? {
         switch state {
         case .away: nil
-        case .greeting(let until): until
+        case .greeting(let until), .refused(let until): until
         case .working(_, let nextBeat, let silentAt): min(nextBeat, silentAt)
         }
     }
@@ -80,13 +88,23 @@ struct Session: Equatable {
         return .begin
     }
 
+    /// The assembler does not take this worker now.
+    ///
+    /// - Parameter retryAfter: how soon it wants to be asked again at the earliest. The end of the connection
+    ///   ends that, too: another assembler may be there.
+    mutating func refuse(retryAfter: Duration, now: Instant) {
+        // A refusal within a session is about one message of it.
+        guard case .greeting(let until) = state else { return }
+        state = .refused(until: max(until, now.advanced(by: min(retryAfter, Session.retryAfterMax))))
+    }
+
     /// Something came from the assembler; whatever it is, it lives.
     mutating func hear(now: Instant) {
         guard case .working(let terms, let nextBeat, _) = state else { return }
         state = .working(terms, nextBeat: nextBeat, silentAt: now.advanced(by: terms.silenceMax))
     }
 
-    enum TickAction: Equatable { case beat, giveUpHello, giveUpSilent(Duration), wait }
+    enum TickAction: Equatable { case beat, giveUpHello, greetAgain, giveUpSilent(Duration), wait }
 
     mutating func tick(now: Instant) -> TickAction {
         switch state {
@@ -96,6 +114,10 @@ struct Session: Equatable {
             guard now >= until else { return .wait }
             state = .away
             return .giveUpHello
+        case .refused(let until):
+            guard now >= until else { return .wait }
+            state = .away
+            return .greetAgain
         case .working(let terms, let nextBeat, let silentAt):
             guard now < silentAt else {
                 state = .away

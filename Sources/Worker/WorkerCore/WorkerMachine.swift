@@ -117,7 +117,7 @@ extension WorkerMachine {
         session.hear(now: now)
         switch message.body {
         case .welcome(let welcome)?: begin(welcome, now, &step)
-        case .refusal(let refusal)?: accept(refusal, &step)
+        case .refusal(let refusal)?: accept(refusal, now, &step)
         case .leases(let batch)?: take(batch, now, &step)
         case .acks(let batch)?: for ack in batch.acks { forget(ack, &step) }
         case .revokes(let batch)?: for revoke in batch.revokes { stop(revoke.lease, .revoked, &step) }
@@ -144,7 +144,7 @@ extension WorkerMachine {
         }
     }
 
-    private mutating func accept(_ refusal: Refusal, _ step: inout Step) {
+    private mutating func accept(_ refusal: Refusal, _ now: Instant, _ step: inout Step) {
         switch refusal.reason {
         case .version:
             finish(.noCommonVersion(theirs: refusal.versions, message: refusal.message), &step)
@@ -156,9 +156,9 @@ extension WorkerMachine {
             step.add(.resetLink)
         case .malformed, .unsupported, .invalid, .conflict, .notFound, .full, .unavailable, .unspecified,
             .UNRECOGNIZED:
-            // A refused hello is said again on a fresh connection when this one has gone unanswered for long
-            // enough.
             step.add(.note(.refused(refusal)))
+            session.refuse(
+                retryAfter: .milliseconds(Int64(clamping: refusal.retryAfterMs)), now: now)
         }
     }
 
@@ -168,6 +168,7 @@ extension WorkerMachine {
         case .giveUpHello:
             step.add(.note(.helloUnanswered))
             step.add(.resetLink)
+        case .greetAgain: step.add(.resetLink)
         case .giveUpSilent(let silence):
             step.add(.note(.assemblerSilent(silence)))
             step.add(.resetLink)
