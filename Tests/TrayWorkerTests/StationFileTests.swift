@@ -82,7 +82,23 @@ struct StationFileTests {
         #expect(failure?.message == message)
     }
 
-    private func read(_ text: String) throws -> [Station] {
-        try StationFile.stations(in: try Document.parse(text, file: "worker.yaml"))
+    @Test("what is not served is checked all the same, but its programs need not be there")
+    func unserved() throws {
+        let text = """
+            stations:
+              grill: {handler: sleep}
+              digest: {handler: command, command: [no-such-program], grace: 1s}
+            """
+        #expect(try read(text, serving: ["grill"]).map(\.name) == ["grill"])
+        #expect(throws: Failure.self) { try read(text, serving: ["digest"]) }
+        #expect(throws: Failure.self) {
+            try read(text.replacing("grace: 1s", with: "grace: soon"), serving: ["grill"])
+        }
+        #expect(
+            try StationFile.names(in: try Document.parse(text, file: "worker.yaml")) == ["grill", "digest"])
+    }
+
+    private func read(_ text: String, serving names: Set<String>? = nil) throws -> [Station] {
+        try StationFile.stations(in: try Document.parse(text, file: "worker.yaml"), serving: names)
     }
 }

@@ -41,20 +41,33 @@ public enum StationFile {
         }
     }
 
-    /// - Returns: The stations in the order of the file.
+    /// The stations, whether this worker is to serve them or not, in the order of the file.
+    ///
     /// - Throws: `Failure` (`.configuration`) that names file, line and key.
-    public static func stations(in document: Document) throws(Failure) -> [Station] {
+    public static func names(in document: Document) throws(Failure) -> [String] {
         do throws(DocumentError) {
-            let node = try document.root.mapping().required(key)
-            let entries = try node.mapping().entries
-            guard (1...Limits.stationCountMax).contains(entries.count) else {
-                throw node.error("\(entries.count) stations; write 1 to \(Limits.stationCountMax)")
-            }
+            return try entries(in: document).map(\.key)
+        } catch {
+            throw Failure(.configuration, error.description)
+        }
+    }
+
+    /// - Parameter names: of the stations to serve; all where it is `nil`. The others are checked as well, but
+    ///   their programs need not be there.
+    /// - Returns: What is to be served, in the order of the file.
+    /// - Throws: `Failure` (`.configuration`) that names file, line and key.
+    public static func stations(
+        in document: Document, serving names: Set<String>? = nil
+    ) throws(Failure) -> [Station] {
+        do throws(DocumentError) {
             var stations: [Station] = []
-            for entry in entries { stations.append(try station(entry)) }
+            for entry in try entries(in: document) {
+                let isServed = names?.contains(entry.key) ?? true
+                if let station = try station(entry, isServed: isServed), isServed { stations.append(station) }
+            }
             let capacity = stations.reduce(0) { $0 + $1.capacity }
             guard capacity <= Limits.workerCapacityMax else {
-                throw node.error(
+                throw try document.root.mapping().required(key).error(
                     "the capacities add up to \(capacity); a worker has at most \(Limits.workerCapacityMax)")
             }
             return stations
@@ -63,7 +76,19 @@ public enum StationFile {
         }
     }
 
-    private static func station(_ entry: DocumentMapping.Entry) throws(DocumentError) -> Station {
+    private static func entries(in document: Document) throws(DocumentError) -> [DocumentMapping.Entry] {
+        let node = try document.root.mapping().required(key)
+        let entries = try node.mapping().entries
+        guard (1...Limits.stationCountMax).contains(entries.count) else {
+            throw node.error("\(entries.count) stations; write 1 to \(Limits.stationCountMax)")
+        }
+        return entries
+    }
+
+    /// - Returns: `nil` where the program is missing of a station that is not served.
+    private static func station(
+        _ entry: DocumentMapping.Entry, isServed: Bool
+    ) throws(DocumentError) -> Station? {
         guard Label.isValid(entry.key) else {
             throw entry.value.error(
                 "\"\(entry.key)\" is not a station's name: 1 to 64 letters, digits, '.', '_' and '-'")
@@ -75,11 +100,10 @@ public enum StationFile {
         }
         let name = try handlerName(try entry.value.mapping().required("handler"))
         let mapping = try entry.value.mapping(allowing: common + name.keys)
-        return Station(
-            entry.key,
-            capacity: try mapping["capacity"]?.int(in: 1...Limits.workerCapacityMax) ?? 1,
-            timeout: try positive(mapping["timeout"]),
-            handler: try handler(name, mapping))
+        let capacity = try mapping["capacity"]?.int(in: 1...Limits.workerCapacityMax) ?? 1
+        let timeout = try positive(mapping["timeout"])
+        guard let handler = try handler(name, mapping, isServed: isServed) else { return nil }
+        return Station(entry.key, capacity: capacity, timeout: timeout, handler: handler)
     }
 
     private static func handlerName(_ node: DocumentNode) throws(DocumentError) -> HandlerName {
@@ -94,17 +118,19 @@ public enum StationFile {
     }
 
     private static func handler(
-        _ name: HandlerName, _ mapping: DocumentMapping
-    ) throws(DocumentError) -> any Handler {
+        _ name: HandlerName, _ mapping: DocumentMapping, isServed: Bool
+    ) throws(DocumentError) -> (any Handler)? {
         switch name {
-        case .command: try command(mapping)
+        case .command: try command(mapping, isServed: isServed)
         case .echo: EchoHandler()
         case .fail: FailHandler()
         case .sleep: SleepHandler()
         }
     }
 
-    private static func command(_ mapping: DocumentMapping) throws(DocumentError) -> CommandHandler {
+    private static func command(
+        _ mapping: DocumentMapping, isServed: Bool
+    ) throws(DocumentError) -> CommandHandler? {
         let node = try mapping.required("command")
         var words: [String] = []
         for word in try node.sequence() { words.append(try word.text()) }
@@ -113,6 +139,7 @@ public enum StationFile {
         do {
             return try CommandHandler(words, output: output, grace: grace)
         } catch {
+            if case .notFound = error, !isServed { return nil }
             throw node.error(error.description)
         }
     }

@@ -66,7 +66,7 @@ struct WorkerCommand: AsyncParsableCommand {
         let settings = try settings()
         Logs.bootstrap(level: try settings.value(Logs.level))
         let instance = WorkerService.newInstance()
-        let stations = try chosen(of: try configured(settings))
+        let stations = try stations(of: settings)
         let kitchen = try settings.value(Program.kitchen)
         if let problem = WorkerService.problem(ofKitchen: kitchen) {
             throw settings.failure(at: "kitchen", problem)
@@ -108,36 +108,18 @@ struct WorkerCommand: AsyncParsableCommand {
             file: config, defaultFile: "config/worker.yaml")
     }
 
-    private func configured(_ settings: Settings) throws(Failure) -> [Station] {
-        guard let document = settings.document else { return Station.builtIn }
-        return try StationFile.stations(in: document)
-    }
-
     /// Those that `--station` names, in the order of the flags; all where there is none.
-    private func chosen(of configured: [Station]) throws(Failure) -> [Station] {
-        guard !stations.isEmpty else { return configured }
-        var chosen: [Station] = []
-        for text in stations {
-            let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            let name = String(parts[0])
-            guard var station = configured.first(where: { $0.name == name }) else {
-                let known = configured.map(\.name).joined(separator: ", ")
-                throw Failure(
-                    .usage, "--station \(text): no such station; known are \(known)")
+    private func stations(of settings: Settings) throws(Failure) -> [Station] {
+        guard !stations.isEmpty else { return try configured(settings, serving: nil) }
+        let known = try settings.document.map(StationFile.names) ?? Station.builtIn.map(\.name)
+        let choices = try StationChoice.all(stations, known: known)
+        let configured = try configured(settings, serving: Set(choices.map(\.name)))
+        let chosen = choices.compactMap { choice in
+            configured.first { $0.name == choice.name }.map { station in
+                var station = station
+                station.capacity = choice.capacity ?? station.capacity
+                return station
             }
-            guard !chosen.contains(where: { $0.name == name }) else {
-                throw Failure(.usage, "--station \(text): \"\(name)\" is given twice")
-            }
-            if parts.count == 2 {
-                guard let capacity = Int(parts[1]), (1...Limits.workerCapacityMax).contains(capacity) else {
-                    throw Failure(
-                        .usage,
-                        "--station \(text): capacities are from 1 to \(Limits.workerCapacityMax)"
-                    )
-                }
-                station.capacity = capacity
-            }
-            chosen.append(station)
         }
         let capacity = chosen.reduce(0) { $0 + $1.capacity }
         guard capacity <= Limits.workerCapacityMax else {
@@ -146,5 +128,49 @@ struct WorkerCommand: AsyncParsableCommand {
             )
         }
         return chosen
+    }
+
+    private func configured(_ settings: Settings, serving names: Set<String>?) throws(Failure) -> [Station] {
+        guard let document = settings.document else {
+            return Station.builtIn.filter { names?.contains($0.name) ?? true }
+        }
+        return try StationFile.stations(in: document, serving: names)
+    }
+}
+
+/// What one `--station` says.
+private struct StationChoice {
+    let name: String
+    /// `nil`: as configured.
+    let capacity: Int?
+
+    static func all(_ flags: [String], known: [String]) throws(Failure) -> [StationChoice] {
+        var choices: [StationChoice] = []
+        for flag in flags {
+            let choice = try StationChoice(flag, known: known)
+            guard !choices.contains(where: { $0.name == choice.name }) else {
+                throw Failure(.usage, "--station \(flag): \"\(choice.name)\" is given twice")
+            }
+            choices.append(choice)
+        }
+        return choices
+    }
+
+    private init(_ flag: String, known: [String]) throws(Failure) {
+        let parts = flag.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+        name = String(parts[0])
+        guard known.contains(name) else {
+            throw Failure(
+                .usage, "--station \(flag): no such station; known are \(known.joined(separator: ", "))")
+        }
+        guard parts.count == 2 else {
+            capacity = nil
+            return
+        }
+        guard let capacity = Int(parts[1]), (1...Limits.workerCapacityMax).contains(capacity) else {
+            throw Failure(
+                .usage, "--station \(flag): capacities are from 1 to \(Limits.workerCapacityMax)")
+        }
+        self.capacity = capacity
     }
 }
