@@ -18,7 +18,8 @@ actor Kitchen {
     private var heard: [Heard] = []
     private var answersHeartbeats = true
     private var probes = false
-    private var waiting: CheckedContinuation<Void, Never>?
+    private var waiting: CheckedContinuation<Void, any Error>?
+    private var waitCount = 0
 
     init() throws {
         socket = try Socket(try Context(), .router)
@@ -58,20 +59,41 @@ actor Kitchen {
         return nil
     }
 
+    struct NothingCame: Error, CustomStringConvertible {
+        let limit: Duration
+
+        var description: String { "no message of a worker came within \(limit)" }
+    }
+
     func setAnswersHeartbeats(_ answers: Bool) { answersHeartbeats = answers }
 
     /// When handlers have started next, leases something that needs no handler.
     func probeOnceStarted() { probes = true }
 
     /// The next message that is no heartbeat.
-    func next() async -> Heard {
-        if heard.isEmpty { await withCheckedContinuation { waiting = $0 } }
+    func next(within limit: Duration = .seconds(20)) async throws -> Heard {
+        if heard.isEmpty {
+            waitCount += 1
+            let alarm = Task { [waitCount] in
+                // Cancelled once something has come: then there is nothing to give up.
+                guard (try? await Task.sleep(for: limit)) != nil else { return }
+                giveUp(waitCount, after: limit)
+            }
+            defer { alarm.cancel() }
+            try await withCheckedThrowingContinuation { waiting = $0 }
+        }
         return heard.removeFirst()
     }
 
+    private func giveUp(_ number: Int, after limit: Duration) {
+        guard number == waitCount else { return }
+        waiting?.resume(throwing: NothingCame(limit: limit))
+        waiting = nil
+    }
+
     /// Hears a hello, and answers it.
-    func welcome(session: UInt64 = 1, heartbeatLimit: UInt32 = 4) async -> Heard {
-        let hello = await next()
+    func welcome(session: UInt64 = 1, heartbeatLimit: UInt32 = 4) async throws -> Heard {
+        let hello = try await next()
         send(
             to: hello.worker,
             KitchenMessage.with {

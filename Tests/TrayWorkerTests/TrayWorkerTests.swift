@@ -13,7 +13,7 @@ struct TrayWorkerTests {
         let worker = try worker(at: kitchen.endpoint)
         async let ending = worker.run()
 
-        let hello = await kitchen.welcome(session: 7)
+        let hello = try await kitchen.welcome(session: 7)
         #expect(hello.message.session == 0)
         #expect(hello.message.hello.name == "worker-1")
         #expect(hello.message.hello.stations.map(\.station) == ["echo", "sleep", "block"])
@@ -23,7 +23,7 @@ struct TrayWorkerTests {
         var results: [ItemResult] = []
         var startedCount = 0
         while results.count < 5 {
-            let message = await kitchen.next().message
+            let message = try await kitchen.next().message
             #expect(message.session == 7)
             startedCount += message.started.leases.count
             results += message.results.results
@@ -34,8 +34,8 @@ struct TrayWorkerTests {
         await kitchen.acknowledge(results, to: hello.worker)
 
         await worker.drain()
-        #expect(await kitchen.next().message.credit.draining)
-        #expect(await kitchen.next().message.body == .farewell(Farewell()))
+        #expect(try await kitchen.next().message.credit.draining)
+        #expect(try await kitchen.next().message.body == .farewell(Farewell()))
         #expect(await ending == .drained)
     }
 
@@ -47,18 +47,18 @@ struct TrayWorkerTests {
         async let ending = worker.run()
 
         // A heartbeat limit of 1 makes 150 ms of silence too long.
-        let first = await kitchen.welcome(session: 1, heartbeatLimit: 1)
+        let first = try await kitchen.welcome(session: 1, heartbeatLimit: 1)
         await kitchen.lease(1...1, station: "echo", payload: .text("hi"), to: first.worker)
-        var seen = await kitchen.next().message
-        while seen.results.results.isEmpty { seen = await kitchen.next().message }
+        var seen = try await kitchen.next().message
+        while seen.results.results.isEmpty { seen = try await kitchen.next().message }
 
         await kitchen.setAnswersHeartbeats(false)
-        let second = await kitchen.welcome(session: 2)
+        let second = try await kitchen.welcome(session: 2)
         await kitchen.setAnswersHeartbeats(true)
         #expect(second.worker != first.worker)
         #expect(second.message.hello.instance == first.message.hello.instance)
         #expect(second.message.hello.held.map(\.lease.number) == [1])
-        let again = await kitchen.next().message
+        let again = try await kitchen.next().message
         #expect(again.session == 2)
         #expect(again.results == seen.results)
         await kitchen.acknowledge(again.results.results, to: second.worker)
@@ -72,15 +72,15 @@ struct TrayWorkerTests {
         await kitchen.open()
         let worker = try worker(at: kitchen.endpoint)
         async let ending = worker.run()
-        let hello = await kitchen.welcome()
+        let hello = try await kitchen.welcome()
         await kitchen.lease(1...1, station: "sleep", payload: .json("60"), to: hello.worker)
-        #expect(await kitchen.next().message.started.leases.map(\.number) == [1])
+        #expect(try await kitchen.next().message.started.leases.map(\.number) == [1])
         await kitchen.send(
             to: hello.worker,
             KitchenMessage.with {
                 $0.revokes.revokes = [Revoke.with { $0.lease = LeaseID(incarnation: 1, number: 1) }]
             })
-        let result = await kitchen.next().message.results.results.first
+        let result = try await kitchen.next().message.results.results.first
         #expect(result?.returned.reason == .revoked)
         await kitchen.acknowledge(result.map { [$0] } ?? [], to: hello.worker)
         await worker.drain()
@@ -93,13 +93,13 @@ struct TrayWorkerTests {
         await kitchen.open()
         let worker = try worker(at: kitchen.endpoint)
         async let ending = worker.run()
-        let hello = await kitchen.welcome()
+        let hello = try await kitchen.welcome()
         // All threads of the pool sleep in handlers while the worker answers and the kitchen asks: so it
         // asks from its own thread, and what counts is the order in which the answers came.
         await kitchen.probeOnceStarted()
         await kitchen.lease(1...4, station: "block", payload: Content(), to: hello.worker)
-        #expect(await kitchen.next().message.started.leases.count == 4)
-        #expect(await kitchen.next().message.results.results.map(\.returned.reason) == [.unsupported])
+        #expect(try await kitchen.next().message.started.leases.count == 4)
+        #expect(try await kitchen.next().message.results.results.map(\.returned.reason) == [.unsupported])
         await worker.hurry()
         _ = await ending
     }
@@ -118,9 +118,9 @@ struct TrayWorkerTests {
             kitchen: kitchen.endpoint, name: "worker-1",
             stations: [Station("stubborn", capacity: 1, handler: stubborn)])
         async let ending = worker.run()
-        let hello = await kitchen.welcome()
+        let hello = try await kitchen.welcome()
         await kitchen.lease(1...1, station: "stubborn", payload: Content(), to: hello.worker)
-        _ = await kitchen.next()
+        _ = try await kitchen.next()
         let started = ContinuousClock.now
         await worker.hurry()
         #expect(await ending == .leftBehind(runningCount: 1, heldCount: 0))
@@ -142,7 +142,7 @@ struct TrayWorkerTests {
         await kitchen.open()
         let worker = try worker(at: kitchen.endpoint)
         async let ending = worker.run()
-        let hello = await kitchen.next()
+        let hello = try await kitchen.next()
         let theirs = VersionRange.with {
             $0.lowest = 8
             $0.highest = 9
@@ -163,13 +163,13 @@ struct TrayWorkerTests {
         await kitchen.open()
         let worker = try worker(at: kitchen.endpoint)
         async let ending = worker.run()
-        let hello = await kitchen.welcome()
+        let hello = try await kitchen.welcome()
         var times: [Duration] = []
         for number in 1...50 as ClosedRange<UInt64> {
             let started = ContinuousClock.now
             await kitchen.lease(number...number, station: "echo", payload: .text("hi"), to: hello.worker)
-            var message = await kitchen.next().message
-            while message.results.results.isEmpty { message = await kitchen.next().message }
+            var message = try await kitchen.next().message
+            while message.results.results.isEmpty { message = try await kitchen.next().message }
             times.append(ContinuousClock.now - started)
             await kitchen.acknowledge(message.results.results, to: hello.worker)
         }
