@@ -22,7 +22,10 @@ public actor WorkerService {
 
     private var core: WorkerMachine
     private var link: Link
+    private let kitchen: String
     private let clock: WorkerClock
+    /// When to say that the assembler is waited for; `nil` once that is said, and while it is there.
+    private var waitingWordDue: ContinuousClock.Instant?
     private let stations: [String: Station]
     private let logger: Logger
 
@@ -33,6 +36,8 @@ public actor WorkerService {
 
     /// Messages taken in one round before their results go out.
     private static let roundMessageCountMax = 100
+    /// Shorter absences are nothing that an operator would want to know.
+    private static let absenceMax = Duration.seconds(1)
 
     /// Connects to nothing yet: `run` does.
     ///
@@ -50,6 +55,7 @@ public actor WorkerService {
         stations: [Station], drainTimeout: Duration = .seconds(10), program: String = "TrayWorker",
         logger: Logger = Logger(label: "worker")
     ) throws(ZeroMQError) {
+        self.kitchen = kitchen
         clock = WorkerClock()
         thread = PollingThread(name: "kitchen")
         core = WorkerMachine(
@@ -95,6 +101,7 @@ public actor WorkerService {
     private func begin() {
         guard !hasBegun else { return }
         hasBegun = true
+        waitingWordDue = .now + WorkerService.absenceMax
         thread.onRound { [weak self] in self?.assumeIsolated { $0.round() } }
     }
 }
@@ -114,16 +121,28 @@ extension WorkerService {
         }
         perform(core.tick(now: clock.now))
         guard ending == nil else { return nil }
+        sayWhenWaiting()
         // What is left unread wakes the thread again; a link may know of more than its socket does.
         if messageCount == WorkerService.roundMessageCountMax { thread.wake() }
-        return [core.nextDeadline.map(clock.time(of:)), link.nextDeadline].compactMap { $0 }.min()
+        return [core.nextDeadline.map(clock.time(of:)), link.nextDeadline, waitingWordDue]
+            .compactMap { $0 }.min()
+    }
+
+    /// Once for each absence of the assembler, however often it is tried.
+    private func sayWhenWaiting() {
+        guard let due = waitingWordDue, ContinuousClock.now >= due else { return }
+        waitingWordDue = nil
+        logger.info("waiting for the assembler", metadata: ["kitchen": "\(kitchen)"])
     }
 
     private func take(_ event: Link.Event) {
         switch event {
-        case .opened: handle(.linkOpened)
+        case .opened:
+            waitingWordDue = nil
+            handle(.linkOpened)
         case .closed:
             logger.info("connection to the assembler closed")
+            waitingWordDue = .now + WorkerService.absenceMax
             handle(.linkClosed)
         case .message(let frames):
             do throws(WireError) {
@@ -143,7 +162,7 @@ extension WorkerService {
             case .send(let message): send(message)
             case .start(let lease): start(lease)
             case .stop(let lease, _): running[lease]?.cancel()
-            case .resetLink: link.reset(now: .now)
+            case .resetLink: resetLink()
             case .finished(let ending): finish(ending)
             case .note(let note): note.log(to: logger)
             }
@@ -160,8 +179,13 @@ extension WorkerService {
             logger.warning("cannot send: making a new connection", metadata: ["error": "\(error)"])
         }
         // What was not sent is said again after the next welcome (FM-51).
-        link.reset(now: .now)
+        resetLink()
         handle(.linkClosed)
+    }
+
+    private func resetLink() {
+        link.reset(now: .now)
+        waitingWordDue = .now + WorkerService.absenceMax
     }
 
     private func finish(_ ending: Ending) {
