@@ -191,6 +191,24 @@ struct CommandHandlerTests {
         #expect(!isAlive(child))
     }
 
+    @Test("the program and what it has started have one grace together, whoever has to be killed for it")
+    func oneGrace() async throws {
+        let folder = try Folder()
+        let script = """
+            trap '' TERM
+            sh -c 'while :; do sleep 1; done' & echo $! > \(folder.path)/child
+            while :; do sleep 1; done
+            """
+        let command = try shell(script, grace: .seconds(2))
+        let running = Task { await command.run(attempt()) }
+        let child = try await folder.wait(for: "child")
+        let cancelledAt = ContinuousClock.now
+        running.cancel()
+        _ = await running.value
+        #expect(ContinuousClock.now - cancelledAt < .seconds(3.5))
+        #expect(!isAlive(child))
+    }
+
     @Test("what is abandoned while it is being ended is killed at once, children too")
     func abandoned() async throws {
         let folder = try Folder()
