@@ -175,7 +175,7 @@ extension EndToEnd {
                 #expect(try await shop.ping() == true)
                 let lines = intrusions(in: assembler.errorText)
                 // One of a kind is told of once in ten seconds, however many come.
-                #expect((3...12).contains(lines.count), "\(lines.joined(separator: "\n"))")
+                #expect((3...20).contains(lines.count), "\(lines.joined(separator: "\n"))")
             }
         }
 
@@ -220,6 +220,34 @@ extension EndToEnd {
                 try await eventually("the sum", within: .seconds(30)) {
                     assembler.errorText.contains("again") ? true : nil
                 }
+            }
+        }
+
+        @Test(
+            "in a crowd that stays takes all descriptors: those who were there work on, and the log says why others cannot"
+        )
+        func descriptors() async throws {
+            try await Shop.open { shop in
+                let assembler = try shop.start(
+                    "assembler", at: URL(filePath: "/bin/sh"),
+                    ["-c", #"ulimit -n 100; exec "$0""#, Place.executables.appending(path: "assembler").path])
+                try await shop.waitForAssembler(assembler)
+                try await shop.startWorkers("worker-1")
+                let waiting = try shop.start(
+                    "producer", "submit", "-", "--wait", input: naps(seconds: 3, count: 1))
+                try await eventually("the receipt") { waiting.errorText.contains("accepted") ? true : nil }
+                let kitchen = try #require(shop.environment["TRAY_KITCHEN"])
+                let port = try #require(UInt16(kitchen.split(separator: ":").last ?? ""))
+                let crowd = try (0..<150).map { _ in try Loopback.connect(port: port) }
+                try await eventually("a line in the log") {
+                    assembler.errorText.contains("connections cannot be taken") ? true : nil
+                }
+                #expect(try await waiting.end() == .exit(0))
+                crowd.forEach { close($0) }
+                #expect(try await shop.ping() == true)
+                try await shop.startWorkers("worker-2")
+                let lines = assembler.errorText.split(separator: "\n")
+                #expect(lines.count { $0.contains("connections cannot be taken") } <= 2)
             }
         }
 

@@ -22,6 +22,8 @@ struct Door: ~Copyable {
         var closedWithin: [ConnectionID] = []
         /// Connections that came to nothing: no message ever told of them.
         var strangers: [Stranger] = []
+        /// Why connections could not be taken, as the system's number; nil: all could.
+        var acceptFailure: Int32?
         /// Nothing that had arrived is left.
         var isDrained = true
     }
@@ -95,7 +97,7 @@ struct Door: ~Copyable {
         }
         let speaking = Set(received.compactMap(\.sourceDescriptor))
         if batch.isDrained { batch.strangers = takeMute(besides: speaking) }
-        let (closed, gone) = try drainMonitor(speaking, &batch.strangers)
+        let (closed, gone) = try drainMonitor(speaking, &batch)
         for descriptor in closed {
             guard let connection = descriptors.removeValue(forKey: descriptor) else { continue }
             batch.closedBefore.append(connection)
@@ -157,11 +159,11 @@ struct Door: ~Copyable {
 
     /// - Parameters:
     ///   - speaking: what this batch has messages of.
-    ///   - strangers: gets those whose handshake failed.
+    ///   - batch: gets those whose handshake failed, and why connections could not be taken.
     /// - Returns: the descriptors that closed, in their order, and those of them that no new connection has
     ///   taken.
     private mutating func drainMonitor(
-        _ speaking: Set<Int32>, _ strangers: inout [Stranger]
+        _ speaking: Set<Int32>, _ batch: inout Batch
     ) throws(ZeroMQError) -> (closed: [Int32], gone: Set<Int32>) {
         var closed: [Int32] = []
         var gone: Set<Int32> = []
@@ -174,13 +176,18 @@ struct Door: ~Copyable {
                 let hasSpoken = voices.remove(event.value) != nil || speaking.contains(event.value)
                 // With one that speaks ZMTP 2 even an orderly end looks like a failed handshake.
                 if hasSpoken { continue }
-                if caller.failure == nil { mute[event.value] = caller.host } else { strangers.append(caller) }
+                guard caller.failure != nil else {
+                    mute[event.value] = caller.host
+                    continue
+                }
+                batch.strangers.append(caller)
             case .accepted:
                 gone.remove(event.value)
                 voices.remove(event.value)
                 callers.accepted(event.value)
             case .handshakeFailed(let reason): callers.handshakeFailed(reason)
-            case .listening, .bindFailed, .acceptFailed, .connectDelayed, .connected, .connectRetried,
+            case .acceptFailed: batch.acceptFailure = event.value
+            case .listening, .bindFailed, .connectDelayed, .connected, .connectRetried,
                 .handshakeSucceeded, .closed, .closeFailed, .other:
                 continue
             }

@@ -1,4 +1,5 @@
 import AssemblerCore
+import Glibc
 import Logging
 import Wire
 import ZeroMQ
@@ -33,6 +34,15 @@ struct Notes {
             level: stranger.failure == .protocolViolated || stranger.failure == .notAuthenticated
                 ? .warning : .info,
             now: now)
+    }
+
+    /// Connections that could not be taken: of this process's descriptors none may be left.
+    mutating func writeAcceptFailure(_ code: Int32, at door: DoorName, now: Instant) {
+        doors.tell(
+            DoorEvent(
+                message: "connections cannot be taken", host: "any", door: "\(door)",
+                what: "\(String(cString: strerror(code))); raise the limit of open files (ulimit -n)"),
+            level: .error, now: now)
     }
 
     /// - Parameter place: where the connection is that the note is about.

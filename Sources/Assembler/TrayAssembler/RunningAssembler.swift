@@ -80,6 +80,7 @@ struct RunningAssembler: ~Copyable {
             }
         }
         for (door, batch) in [(DoorName.kitchen, fromKitchen), (.orders, fromOrders)] {
+            if let code = batch.acceptFailure { notes.writeAcceptFailure(code, at: door, now: now.instant) }
             for stranger in batch.strangers {
                 notes.write(stranger, at: door, now: now.instant)
                 step.append(core.handle(.handshakeFailed(door), now: now))
