@@ -121,7 +121,10 @@ struct OrderFileTests {
                 "items: []\npriority: 101",
                 "order.yaml:2: priority: \"101\" is out of range; write -100 to 100"
             ),
-            ("items: []\ndeadline: -3s", "order.yaml:2: deadline: \"-3s\" is negative; a duration is not, or write none"),
+            (
+                "items: []\ndeadline: -3s",
+                "order.yaml:2: deadline: \"-3s\" is negative; a duration is not; or write none"
+            ),
             ("items: []\ndeadline: 0s", "order.yaml:2: deadline: a time of less than 1ms is none"),
             ("items: []\ndeadline: []", "order.yaml:2: deadline: a list is not a duration"),
             ("items: []\nenough: 1", "order.yaml:2: enough: 1 can never be reached: the order has 0 items"),

@@ -49,7 +49,8 @@ struct OrderReader {
     private static func key(_ node: DocumentNode) throws(DocumentError) -> String {
         let key = try Fields.text(node, bytesMax: Limits.keyBytesMax)
         guard !key.isEmpty, !key.utf8.contains(0) else {
-            throw node.error("a key has 1 to \(Limits.keyBytesMax) bytes, none of them zero; leave it away for none")
+            throw node.error(
+                "a key has 1 to \(Limits.keyBytesMax) bytes, none of them zero; leave it away for none")
         }
         return key
     }
@@ -60,7 +61,7 @@ struct OrderReader {
         do {
             return .after(try Fields.duration(node))
         } catch {
-            throw node.error("\(error.message), or write none")
+            throw node.error("\(error.message); or write none")
         }
     }
 
