@@ -4,7 +4,7 @@ import Testing
 
 /// What happens to connections between processes that all live.
 enum Trouble: String, CaseIterable, CustomTestStringConvertible {
-    case cut, reset, stall, deafWorker, muteWorker, delay, refusal, halfOpen
+    case cut, reset, stall, unanswered, unheard, delay, refusal, halfOpen
 
     var testDescription: String { rawValue }
 
@@ -15,8 +15,9 @@ enum Trouble: String, CaseIterable, CustomTestStringConvertible {
         case .reset: proxy.reset()
         case .halfOpen: proxy.abandon()
         case .stall: try await last(.stalled, on: proxy)
-        case .deafWorker: try await last(Proxy.Manner(answers: false), on: proxy)
-        case .muteWorker: try await last(Proxy.Manner(forwards: false), on: proxy)
+        // Longer than a worker or a producer bears the assembler's silence: they try again and again meanwhile.
+        case .unanswered: try await last(Proxy.Manner(answers: false), on: proxy, for: .seconds(8))
+        case .unheard: try await last(Proxy.Manner(forwards: false), on: proxy)
         case .delay: try await last(Proxy.Manner(delay: .milliseconds(300)), on: proxy)
         case .refusal:
             proxy.behave(Proxy.Manner(listens: false))
@@ -27,9 +28,11 @@ enum Trouble: String, CaseIterable, CustomTestStringConvertible {
     }
 
     /// Longer than the silence that the assembler allows a worker.
-    private func last(_ manner: Proxy.Manner, on proxy: Proxy) async throws {
+    private func last(_ manner: Proxy.Manner, on proxy: Proxy, for duration: Duration = .seconds(3))
+        async throws
+    {
         proxy.behave(manner)
-        try await Task.sleep(for: .seconds(3))
+        try await Task.sleep(for: duration)
         proxy.behave(.good)
     }
 }
@@ -40,7 +43,9 @@ extension EndToEnd {
         /// Each run of an item leaves a line; it lasts as long as the trouble does.
         private static let stations = """
             stations:
-              slow: {handler: command, command: [sh, -c, 'cat >> ran; echo >> ran; sleep 4'], capacity: 100}
+              slow: {handler: command, command: [sh, -c, 'echo "$(cat)" >> ran; sleep 4'], capacity: 100}
+              log: {handler: command, command: [sh, -c, 'echo "$(cat)" >> ran'], capacity: 100}
+              grill: {handler: sleep, capacity: 100}
               echo: {handler: echo, capacity: 100}
             """
 
@@ -80,6 +85,7 @@ extension EndToEnd {
         func producer(trouble: Trouble) async throws {
             try await Shop.open { shop in
                 try await shop.startAssembler()
+                try shop.write("worker.yaml", Self.stations)
                 try await shop.startWorkers("worker-1")
                 let proxy = try shop.proxy(to: "TRAY_ORDERS")
                 let waiting = try shop.start(
@@ -118,6 +124,35 @@ extension EndToEnd {
                 #expect(mapped.ending == .exit(0), "\(mapped.errors)")
                 #expect(mapped.output == lines + "\n")
                 #expect(try await shop.orders().count == 1)
+                proxy.close()
+            }
+        }
+
+        @Test(
+            "that breaks ten times while an item runs convicts nobody: its worker was there all the time (FM-35)"
+        )
+        func flapping() async throws {
+            try await Shop.open { shop in
+                try await shop.startAssembler()
+                let proxy = try shop.proxy(to: "TRAY_KITCHEN")
+                try shop.write("worker.yaml", Self.stations)
+                try shop.startWorker("worker-1", by: proxy)
+                try await shop.waitForWorkers(count: 1)
+                let order = try await shop.produce(
+                    "submit", "-", input: "items: [\(items("a", station: "slow"))]"
+                ).line
+                try await shop.waitForRuns(1)
+                for _ in 1...10 {
+                    let connectionCount = proxy.acceptedCount
+                    proxy.cut()
+                    try await eventually("a new connection") {
+                        proxy.acceptedCount > connectionCount ? true : nil
+                    }
+                    try await shop.waitForWorkers(count: 1)
+                }
+                let report = try await shop.produce("watch", order, "--json").report()
+                #expect(report.items.map(\.status) == ["done"], "\(report.items)")
+                #expect(shop.runs == ["a"])
                 proxy.close()
             }
         }
@@ -199,7 +234,8 @@ extension Shop {
 
     /// Lines of the file `ran`: one for each run of a command that writes there.
     var runs: [String] {
-        let text = try? String(contentsOf: folder.appending(path: "ran"), encoding: .utf8)  // none has run yet
+        // Where none has run yet there is no file.
+        let text = try? String(contentsOf: folder.appending(path: "ran"), encoding: .utf8)
         return text?.split(separator: "\n").map(String.init) ?? []
     }
 

@@ -29,7 +29,8 @@ extension EndToEnd {
             try await Shop.open { shop in
                 try await shop.startAssembler()
                 try shop.write("worker.yaml", "stations: {grill: {handler: sleep, capacity: 2}}")
-                try await shop.startWorkers("worker-1", "worker-1")
+                for _ in 1...2 { try shop.startWorker("worker-1") }
+                try await shop.waitForWorkers(count: 2)
                 let names = try await shop.workers().compactMap { $0["name"] as? String }
                 #expect(names.sorted() == ["worker-1", "worker-1-2"])
                 let served = try await shop.produce(
