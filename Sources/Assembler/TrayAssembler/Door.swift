@@ -42,6 +42,10 @@ struct Door: ~Copyable {
     /// Closed without a word as far as the last batch could tell: what they said may be in the next one.
     private var mute: [Int32: String] = [:]
 
+    /// Peers that speak an older ZMTP: their messages name no descriptor, and they end as if their handshake had
+    /// failed.
+    private var nameless: Set<[UInt8]> = []
+
     private struct Route {
         let routingID: [UInt8]
         let descriptor: Int32?
@@ -97,6 +101,7 @@ struct Door: ~Copyable {
         }
         let speaking = Set(received.compactMap(\.sourceDescriptor))
         if batch.isDrained { batch.strangers = takeMute(besides: speaking) }
+        for message in received where message.sourceDescriptor == nil { noteNameless(message) }
         let (closed, gone) = try drainMonitor(speaking, &batch)
         for descriptor in closed {
             guard let connection = descriptors.removeValue(forKey: descriptor) else { continue }
@@ -176,11 +181,11 @@ struct Door: ~Copyable {
                 let hasSpoken = voices.remove(event.value) != nil || speaking.contains(event.value)
                 // With one that speaks ZMTP 2 even an orderly end looks like a failed handshake.
                 if hasSpoken { continue }
-                guard caller.failure != nil else {
-                    mute[event.value] = caller.host
-                    continue
+                switch caller.failure {
+                case nil: mute[event.value] = caller.host
+                case .connectionLost? where nameless.popFirst() != nil: continue
+                case .connectionLost?, .protocolViolated?, .notAuthenticated?: batch.strangers.append(caller)
                 }
-                batch.strangers.append(caller)
             case .accepted:
                 gone.remove(event.value)
                 voices.remove(event.value)
@@ -193,6 +198,12 @@ struct Door: ~Copyable {
             }
         }
         return (closed, gone)
+    }
+
+    private mutating func noteNameless(_ message: Received) {
+        // Whoever floods us with such connections is told of twice, then.
+        if nameless.count >= Door.waitingMessageCountMax { nameless = [] }
+        if let routingID = message.frames.first { nameless.insert(routingID) }
     }
 
     /// Those that closed before this batch, which has all that they can have said, and are not heard in it.
