@@ -64,6 +64,33 @@ struct ProbationTests {
         #expect(shop.live(.milliseconds(1)).grants.count == 1)
     }
 
+    @Test("has its trial although handlers that do not stop keep their places")
+    func stuck() {
+        var shop = Shop()
+        let worker = shop.joined("w", ["grill": 10])
+        let (_, step) = shop.order(Shop.timed(5, attemptsMax: 1))
+        _ = shop.round(shop.started(worker, step.grants))
+        _ = shop.live(.seconds(10), with: worker)
+        #expect(shop.core.stations[0].places[0].stoppingCount == 5)
+        #expect(shop.core.stations[0].places[0].probation.isOn)
+        #expect(shop.order(items(3)).step.grants.count == 1)
+    }
+
+    @Test("is nobody that a retry waits for: it goes to whom is trusted, though they failed it")
+    func retries() {
+        var shop = Shop()
+        let bad = shop.joined("bad", ["grill": 5])
+        _ = shop.round(of: shop.order(items(5)).step.grants.map { shop.failed(bad, $0) })
+        let good = shop.joined("good", ["grill": 5])
+        let grant = shop.order(Shop.items("grill")).step.grants(to: good)[0]
+        _ = shop.round(shop.failed(good, grant))
+        // The trial of `bad` is for somebody else.
+        _ = shop.order(items(1))
+        let again = shop.live(.seconds(1), with: bad, good)
+        #expect(again.grants(to: good).contains { $0.attempt == 2 } || shop.held(by: bad).count == 1)
+        #expect(shop.held(by: bad).count + shop.held(by: good).count == 2)
+    }
+
     @Test("is not blamed for failures that its handler calls the item's")
     func permanent() {
         var shop = Shop()

@@ -5,28 +5,12 @@ import Wire
 
 @Suite("A suspect")
 struct SuspectTests {
-    /// A worker that begins what it got, and dies.
-    private func kill(_ worker: ConnectionID, _ grants: [Grant], in shop: inout Shop) -> Step {
-        _ = shop.round(shop.started(worker, grants))
-        return shop.round(.disconnected(worker))
-    }
-
-    /// An item of `grill` that has lost two workers, and nobody is there.
-    private func suspect(in shop: inout Shop, _ items: [Item] = Shop.items("grill")) -> OrderID {
-        let first = shop.joined("first", ["grill": items.count])
-        let (order, step) = shop.order(items)
-        _ = kill(first, step.grants, in: &shop)
-        let (second, taken) = shop.worker("second", ["grill": items.count])
-        _ = kill(second, taken.grants, in: &shop)
-        return order
-    }
-
     @Test("is no item that lost one worker: that is free")
     func firstLoss() {
         var shop = Shop()
         let first = shop.joined("first", ["grill": 1])
         let step = shop.order(Shop.items("grill")).step
-        _ = kill(first, step.grants, in: &shop)
+        _ = shop.kill(first, step.grants)
         _ = shop.order(Shop.items("grill"))
         let (other, taken) = shop.worker("other", ["grill": 2])
         #expect(taken.grants(to: other).count == 2, "beside others")
@@ -35,7 +19,7 @@ struct SuspectTests {
     @Test("waits for a worker that holds nothing, and then has it for itself")
     func apart() {
         var shop = Shop()
-        let order = suspect(in: &shop)
+        let order = shop.suspects()
         let worker = shop.joined("w", ["grill": 5, "fryer": 5])
         #expect(shop.core.sessions[worker]?.examination?.phase == .examining)
         // It gets nothing else, at no station.
@@ -58,12 +42,12 @@ struct SuspectTests {
         #expect(fried.grants(to: worker).count == 1)
         let first = shop.joined("first", ["grill": 1])
         let (_, step) = shop.order(Shop.items("grill"))
-        _ = kill(first, step.grants, in: &shop)
+        _ = shop.kill(first, step.grants)
         let (second, taken) = shop.worker("second", ["grill": 1, "fryer": 1])
         let (_, more) = shop.order(Shop.items("fryer"))
         // `second` has the suspect-to-be and nothing of the fryer's: `w` had more credit.
         #expect(more.grants(to: second).isEmpty)
-        _ = kill(second, taken.grants, in: &shop)
+        _ = shop.kill(second, taken.grants)
         let (third, _) = shop.worker("third", ["grill": 1, "fryer": 6])
         #expect(shop.core.sessions[third]?.examination?.phase == .examining)
     }
@@ -71,7 +55,7 @@ struct SuspectTests {
     @Test("whose attempt fails has let its worker live: it is none any more")
     func cleared() {
         var shop = Shop()
-        let order = suspect(in: &shop)
+        let order = shop.suspects()
         let (worker, taken) = shop.worker("w", ["grill": 5])
         let grant = taken.grants[0]
         _ = shop.round(shop.failed(worker, grant))
@@ -82,9 +66,9 @@ struct SuspectTests {
     @Test("that an operator's three kills of one worker made is not convicted")
     func threeKills() {
         var shop = Shop()
-        let order = suspect(in: &shop)
+        let order = shop.suspects()
         let (third, taken) = shop.worker("third", ["grill": 1])
-        let step = kill(third, taken.grants, in: &shop)
+        let step = shop.kill(third, taken.grants)
         #expect(step.outcomes.isEmpty)
         let (fourth, again) = shop.worker("fourth", ["grill": 1])
         // The only worker: it rests for as long as the last examination took, which was no time at all.
@@ -99,13 +83,17 @@ struct SuspectTests {
         var shop = Shop()
         let first = shop.joined("first", ["grill": 1], instance: 1)
         let (order, step) = shop.order(Shop.items("grill"))
-        _ = kill(first, step.grants, in: &shop)
+        _ = shop.kill(first, step.grants)
         let (second, taken) = shop.worker("second", ["grill": 1], instance: 2)
-        _ = kill(second, taken.grants, in: &shop)
+        _ = shop.kill(second, taken.grants)
         #expect(shop.core.isSuspect(ItemKey(order: order, index: 0)))
         let (_, back) = shop.worker("first", ["grill": 1], instance: 1)
         #expect(
-            back.changes == [.lossTakenBack(order: order, index: 0, step.grants[0].lease)])
+            back.changes == [
+                .lossTakenBack(
+                    order: order, index: 0, step.grants[0].lease,
+                    from: WorkerInstance(bytes: [UInt8](repeating: 1, count: 16)))
+            ])
         #expect(!shop.core.isSuspect(ItemKey(order: order, index: 0)))
         #expect(back.grants.map(\.attempt) == [2])
     }
@@ -124,7 +112,7 @@ struct SuspectTests {
     @Test("counts its worker's silence and death, not a drain, nor that it reads too slowly")
     func whatCounts() {
         var shop = Shop()
-        let order = suspect(in: &shop)
+        let order = shop.suspects()
         let item = ItemKey(order: order, index: 0)
         let (draining, taken) = shop.worker("draining", ["grill": 1])
         let grants = taken.grants + shop.live(.milliseconds(10)).grants
@@ -142,7 +130,7 @@ struct SuspectTests {
     @Test("respects its order's max_parallel")
     func maxParallel() {
         var shop = Shop()
-        let order = suspect(in: &shop, Shop.items("grill", "grill", "grill"))
+        let order = shop.suspects(Shop.items("grill", "grill", "grill"))
         #expect(shop.core.stations[0].suspects.groups.map(\.count) == [2, 1])
         let worker = shop.joined("w", ["grill": 10])
         #expect(shop.core.leases.values.filter { $0.connection == worker }.count == 2, "one half")
@@ -151,31 +139,41 @@ struct SuspectTests {
         var narrow = Shop()
         let first = narrow.joined("first", ["grill": 3])
         let (id, step) = narrow.order(Shop.items("grill", "grill")) { $0.maxParallel = 1 }
-        _ = kill(first, step.grants, in: &narrow)
+        _ = narrow.kill(first, step.grants)
         #expect(narrow.core.trays[id]?.leasedCount == 0)
     }
 
-    @Test("that waits frees the worker that was kept for it when its order ends")
+    @Test("frees the worker that was kept for it when its order ends, whether its handler stops or not")
     func cancelled() {
         var shop = Shop()
-        let order = suspect(in: &shop)
-        // Busy at another station: it has to clear before it may take the suspect.
-        let busy = shop.joined("busy", ["fryer": 2])
-        let (_, fried) = shop.order(Shop.items("fryer"))
-        #expect(fried.grants(to: busy).count == 1)
-        let both = shop.joined("both", ["grill": 1, "fryer": 1])
-        #expect(shop.core.sessions[both]?.examination?.phase == .examining)
+        let order = shop.suspects()
+        let worker = shop.joined("w", ["grill": 1, "fryer": 1])
+        #expect(shop.core.sessions[worker]?.examination?.phase == .examining)
         let producer = shop.producer()
         let step = shop.committedRound(
             shop.asks(producer, .cancel(Cancel.with { $0.order = order.data })))
-        let lease = step.revokes(to: both).first
-        #expect(lease != nil, "it runs: told to stop, and its place comes back when it has")
-        #expect(shop.core.sessions[both]?.examination != nil)
-        let grant = Grant(
-            lease: lease!.lease, order: order, index: 0, station: "grill", attempt: 3, timeout: .zero)
-        _ = shop.round(shop.returned(both, grant, .revoked))
-        #expect(shop.core.sessions[both]?.examination == nil)
+        #expect(step.revokes(to: worker).count == 1)
+        #expect(shop.core.sessions[worker]?.examination == nil)
         #expect(shop.core.stations.allSatisfy { $0.places.allSatisfy { !$0.isReserved } })
+    }
+
+    @Test("that waits for a busy worker frees it when its order ends")
+    func cancelledWhileClearing() {
+        var shop = Shop()
+        let busy = shop.joined("busy", ["grill": 2, "fryer": 9])
+        let (_, fried) = shop.order(Shop.items("fryer"))
+        #expect(fried.grants(to: busy).count == 1)
+        let first = shop.joined("first", ["grill": 20], instance: 201)
+        let second = shop.joined("second", ["grill": 19], instance: 202)
+        let (order, step) = shop.order(Shop.items("grill"))
+        let again = shop.kill(first, step.grants(to: first))
+        _ = shop.kill(second, again.grants(to: second))
+        #expect(shop.core.sessions[busy]?.examination?.phase == .clearing)
+        #expect(shop.order(Shop.items("fryer")).step.grants.isEmpty)
+        let producer = shop.producer()
+        let ended = shop.committedRound(
+            shop.asks(producer, .cancel(Cancel.with { $0.order = order.data })))
+        #expect(ended.grants(to: busy).map(\.station) == ["fryer"])
     }
 
     // MARK: Restarts

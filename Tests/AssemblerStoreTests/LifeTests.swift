@@ -42,7 +42,7 @@ struct LifeTests {
             Sample.settle(9, Sample.outcome(3, index: 7)),
             .cancelRequested(order: Sample.id(2), at: Sample.now),
         ])
-        try store.commit([.lossTakenBack(order: Sample.id(9), index: 6, takenBack.lease)])
+        try store.commit([.lossTakenBack(order: Sample.id(9), index: 6, takenBack.lease, from: instance)])
         try store.close()
 
         let orders = try Store.open(path: kitchen.path).begin(at: Sample.now).orders

@@ -59,7 +59,7 @@ struct TroubleTests {
 
     @Test("a store of a later version is refused, by its number or by a migration that nobody knows here")
     func newer() throws {
-        for sql in ["PRAGMA user_version = 7", "INSERT INTO grdb_migrations VALUES ('2')"] {
+        for sql in ["PRAGMA user_version = 7", "INSERT INTO grdb_migrations VALUES ('3')"] {
             let kitchen = try closed(Sample.accept(1))
             try kitchen.tamper(sql)
             let before = try kitchen.bytes

@@ -234,7 +234,8 @@ extension AssemblerMachine {
     /// A handler that had begun may be what ended its worker; one that had not can do nothing (FM-35). A
     /// suspect that runs apart had begun, whether there was time to say so or not.
     private mutating func mayHaveEndedIt(_ held: HeldLease, _ session: Session) -> Bool {
-        held.hasStarted || session.examination?.phase == .examining
+        guard held.state == .running else { return false }
+        return held.hasStarted || session.examination?.phase == .examining && isSuspect(held.item)
             || trays[held.item.order]?.losses.countsUnseen(held.item.index) == true
     }
 

@@ -199,15 +199,23 @@ extension AssemblerMachine {
     private mutating func end(_ held: HeldLease) {
         leases[held.key] = nil
         sessions[held.connection]?.leasedCount -= 1
+        if held.state == .revoked { sessions[held.connection]?.stoppingCount -= 1 }
         let station = held.station.value
         if let place = stations[station].placeIndex(of: held.connection) {
             stations[station].places[place].leasedCount -= 1
             if held.state == .revoked { stations[station].places[place].stoppingCount -= 1 }
         }
         markChanged(held.station)
-        guard let examination = sessions[held.connection]?.examination else { return }
-        round.freedExaminers.append(held.connection)
-        markChanged(examination.station)
+        leaseStopped(held.connection)
+    }
+
+    /// It may have been the last that ran.
+    private mutating func leaseStopped(_ connection: ConnectionID) {
+        guard let session = sessions[connection], session.runningCount == 0 else { return }
+        if session.examination != nil { round.freedExaminers.append(connection) }
+        for station in session.stations where !stations[station.value].suspects.isEmpty {
+            markChanged(station)
+        }
     }
 
     /// The lease ends without a word of its handler.
@@ -225,6 +233,8 @@ extension AssemblerMachine {
         if let place = stations[held.station.value].placeIndex(of: held.connection) {
             stations[held.station.value].places[place].stoppingCount += 1
         }
+        sessions[held.connection]?.stoppingCount += 1
+        leaseStopped(held.connection)
         sendRevoke(key, to: held.connection, reason)
     }
 

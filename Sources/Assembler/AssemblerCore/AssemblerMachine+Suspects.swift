@@ -17,26 +17,35 @@ extension AssemblerMachine {
                 AttemptRecord(
                     attempt: held.attempt, lease: held.key.id, worker: session.name,
                     instance: session.instance, isAlone: isAlone, error: ItemError(), at: now.wall)))
-        guard isAlone, trays[item.order]?.isConvicted(item.index) == true else { return }
-        convict(held, by: session, now: now)
+        if isAlone { round.accused.append(Accusation(lease: held, worker: session.name)) }
     }
 
-    private mutating func convict(_ held: HeldLease, by session: Session, now: Moment) {
-        let item = held.item
+    /// Once the round is over: its last result, or a word of the worker that it is alive, may have come in it.
+    mutating func convictAccused(now: Moment) {
+        let accused = round.accused
+        round.accused = []
+        for accusation in accused { convict(accusation, now: now) }
+    }
+
+    private mutating func convict(_ accusation: Accusation, now: Moment) {
+        let item = accusation.lease.item
+        guard trays[item.order]?.isConvicted(item.index) == true,
+            let losses = trays[item.order]?.losses.of(item.index), losses.last?.lease == accusation.lease.key
+        else { return }
         let lossCount = Int(trays[item.order]?.slots[item.index].lossesInRow ?? 0)
-        let workers = (trays[item.order]?.losses.of(item.index) ?? []).suffix(lossCount).map(\.worker)
+        let workers = losses.suffix(lossCount).map(\.worker)
         let error = ItemError.with {
             $0.kind = .poisoned
             $0.message =
                 "\(lossCount) workers ended while they ran it, the last of them with nothing else to do: "
-                + workers.joined(separator: ", ")
+                + (workers.count < lossCount ? "…, " : "") + workers.joined(separator: ", ")
             $0.message = $0.message.clipped(toBytes: Limits.errorMessageBytesMax)
         }
         counters.poisonedCount += 1
         note(.itemPoisoned(item.order, index: item.index, workers: workers))
         settle(
-            item, .poisoned, result: nil, error: error, worker: session.name, startedAt: held.leasedAt.wall,
-            now: now)
+            item, .poisoned, result: nil, error: error, worker: accusation.worker,
+            startedAt: accusation.lease.leasedAt.wall, now: now)
     }
 
     mutating func remember(_ loss: Losses.Loss, of item: ItemKey) {
@@ -62,7 +71,8 @@ extension AssemblerMachine {
         for item in lossesByWorker.removeValue(forKey: instance)?.sorted() ?? [] {
             let wasSuspect = isSuspect(item)
             for lease in trays[item.order]?.takeBackLosses(item.index, from: instance) ?? [] {
-                round.step.changes.append(.lossTakenBack(order: item.order, index: item.index, lease.id))
+                round.step.changes.append(
+                    .lossTakenBack(order: item.order, index: item.index, lease.id, from: instance))
             }
             guard wasSuspect, !isSuspect(item), let tray = trays[item.order],
                 tray.state(of: item.index) == .waiting
@@ -102,35 +112,33 @@ extension AssemblerMachine {
         }
     }
 
-    /// Unsettled suspects of a station.
-    func suspectCount(at station: StationIndex) -> Int {
-        let queue = stations[station.value].suspects
-        var suspects = Set(queue.groups.joined().filter(isWaitingSuspect))
-        if let examiner = queue.examiner {
-            suspects.formUnion(
-                heldLeases(of: examiner).filter { $0.state == .running }.map(\.item).filter(isSuspect))
+    /// Unsettled suspects, by their stations.
+    func suspectCounts() -> [StationIndex: Int] {
+        var counts: [StationIndex: Int] = [:]
+        for tray in trays.values where tray.isRunning {
+            for index in tray.losses.indexes where tray.isSuspect(index) && !tray.slots[index].isSettled {
+                counts[tray.kind(of: index).station, default: 0] += 1
+            }
         }
-        return suspects.count
+        return counts
     }
 
     // MARK: Examinations
 
-    /// Gives the next group to a worker that holds nothing, or reserves one until it does.
+    /// Gives the next group to a worker that runs nothing, or reserves one until it does.
     mutating func examine(at station: StationIndex, now: Moment) {
         let examiner = stations[station.value].suspects.examiner
         if let examiner, sessions[examiner]?.examination?.phase == .examining { return }
-        dropSettledGroups(at: station)
-        guard let item = stations[station.value].suspects.groups.lazy.joined().first(where: canRun),
-            let place = chooseExaminer(for: item, at: station, now: now.instant)
-        else {
+        dropIdleGroups(at: station)
+        guard let place = chooseExaminer(at: station, now: now.instant) else {
             if let examiner { unreserve(examiner) }
             return
         }
         let connection = stations[station.value].places[place].connection
-        reserve(connection, for: station, phase: .clearing, now: now.instant)
-        guard sessions[connection]?.leasedCount == 0 else { return }
+        reserve(connection, for: station, now: now.instant)
+        guard sessions[connection]?.runningCount == 0 else { return }
         let itemCount = giveGroup(to: place, at: station, now: now)
-        precondition(itemCount > 0, "\(item) can run, and no group had anything to give")
+        precondition(itemCount > 0, "\(connection) was chosen for a group, and no group had anything to give")
         sessions[connection]?.examination?.phase = .examining
         note(
             .examinationBegan(
@@ -138,8 +146,8 @@ extension AssemblerMachine {
                 items: itemCount))
     }
 
-    /// Groups whose items have all moved on are not looked at again.
-    private mutating func dropSettledGroups(at station: StationIndex) {
+    /// Leading groups in which nothing waits as a suspect any more are not looked at again.
+    private mutating func dropIdleGroups(at station: StationIndex) {
         while let group = stations[station.value].suspects.groups.first,
             !group.contains(where: isWaitingSuspect)
         {
@@ -151,56 +159,73 @@ extension AssemblerMachine {
         isWaitingSuspect(item) && trays[item.order]?.mayLease == true
     }
 
-    /// A worker that holds nothing, if there is one; else the one that has begun to clear goes on; else whoever
-    /// holds the least.
-    private mutating func chooseExaminer(
-        for item: ItemKey, at station: StationIndex, now: Instant
+    /// The place of a worker for the first group that there is one for.
+    private mutating func chooseExaminer(at station: StationIndex, now: Instant) -> Int? {
+        var nextRested: Instant?
+        for group in stations[station.value].suspects.groups {
+            guard let item = group.first(where: canRun) else { continue }
+            if let place = examiner(for: item, at: station, now: now, nextRested: &nextRested) {
+                return place
+            }
+        }
+        if let nextRested, stations[station.value].suspects.alarm != nextRested {
+            stations[station.value].suspects.alarm = nextRested
+            timers.set(.examinationDue(station), at: nextRested)
+        }
+        return nil
+    }
+
+    /// A trusted worker that runs nothing, if there is one; else the one that has begun to clear goes on; else the
+    /// trusted one that runs least; else one that is on trial.
+    /// - Parameter nextRested: becomes when the first of those that rest may be chosen.
+    private func examiner(
+        for item: ItemKey, at station: StationIndex, now: Instant, nextRested: inout Instant?
     ) -> Int? {
         let queue = stations[station.value].suspects
         let places = stations[station.value].places
         let isOnlyOne = places.count(where: \.isServing) == 1
-        var candidates: [(place: Int, leasedCount: Int, isTrusted: Bool, isChosen: Bool)] = []
-        var nextRested: Instant?
+        var candidates: [(place: Int, session: Session, isTrusted: Bool, isChosen: Bool)] = []
         for (index, place) in places.enumerated() {
             let isChosen = queue.examiner == place.connection
-            guard place.isServing, !mustAvoid(place.instance, item, at: station),
+            guard place.isServing, place.probation.leaseCountMax > 0, place.stoppingCount < place.capacity,
+                !mustAvoid(place.instance, item, at: station),
                 let session = sessions[place.connection], session.examination == nil || isChosen
             else { continue }
             let restsUntil = max(session.restsUntil ?? now, isOnlyOne ? queue.restsUntil ?? now : now)
             if restsUntil <= now {
-                candidates.append((index, session.leasedCount, !place.probation.isOn, isChosen))
+                candidates.append((index, session, !place.probation.isOn, isChosen))
             } else {
                 nextRested = min(nextRested ?? restsUntil, restsUntil)
             }
         }
-        let idle = candidates.filter { $0.leasedCount == 0 }
+        let trusted = candidates.filter(\.isTrusted)
         let best =
-            idle.first(where: \.isTrusted) ?? idle.first ?? candidates.first(where: \.isChosen)
-            ?? candidates.min { $0.leasedCount < $1.leasedCount }
-        if best == nil, let nextRested, queue.alarm != nextRested {
-            stations[station.value].suspects.alarm = nextRested
-            timers.set(.examinationDue(station), at: nextRested)
-        }
+            trusted.first { $0.session.leasedCount == 0 } ?? candidates.first(where: \.isChosen)
+            ?? trusted.min { $0.session.runningCount < $1.session.runningCount }
+            ?? candidates.min { $0.session.runningCount < $1.session.runningCount }
         return best?.place
     }
 
-    /// It failed the item before, and another worker of the station lives.
+    /// It failed the item before, and another worker is trusted at the station.
     private func mustAvoid(_ worker: WorkerInstance, _ item: ItemKey, at station: StationIndex) -> Bool {
         guard let failedBy = trays[item.order]?.failedBy(item.index), failedBy.contains(worker) else {
             return false
         }
-        return stations[station.value].places.contains { $0.isServing && !failedBy.contains($0.instance) }
+        return stations[station.value].places.contains {
+            $0.isServing && !$0.probation.isOn && !failedBy.contains($0.instance)
+        }
     }
 
     /// - Returns: how many items it got: as many of one group as it can hold.
     private mutating func giveGroup(to place: Int, at station: StationIndex, now: Moment) -> Int {
         let examiner = stations[station.value].places[place]
+        let room = min(examiner.capacity - examiner.leasedCount, examiner.probation.leaseCountMax)
         for _ in 0..<stations[station.value].suspects.groups.count {
             guard let group = stations[station.value].suspects.next() else { break }
             var givenCount = 0
             var left: [ItemKey] = []
             for item in group where isWaitingSuspect(item) {
-                guard givenCount < examiner.capacity, canRun(item),
+                guard givenCount < room, canRun(item),
                     !mustAvoid(examiner.instance, item, at: station)
                 else {
                     left.append(item)
@@ -223,14 +248,14 @@ extension AssemblerMachine {
 
     // MARK: Reserving
 
-    /// The worker gets no ordinary items at any of its stations.
+    /// The worker gets no ordinary items at any of its stations; one that was clearing for this station goes on.
     private mutating func reserve(
-        _ connection: ConnectionID, for station: StationIndex, phase: Examination.Phase, now: Instant
+        _ connection: ConnectionID, for station: StationIndex, now: Instant
     ) {
         guard sessions[connection]?.examination == nil else { return }
         if let other = stations[station.value].suspects.examiner { unreserve(other) }
         stations[station.value].suspects.examiner = connection
-        sessions[connection]?.examination = Examination(station: station, since: now, phase: phase)
+        sessions[connection]?.examination = Examination(station: station, since: now, phase: .clearing)
         setReserved(connection, true)
     }
 
@@ -251,10 +276,17 @@ extension AssemblerMachine {
         }
     }
 
-    /// It runs a suspect that an earlier incarnation gave it: that was apart, and so it stays.
+    /// It says that it runs a suspect: that was apart, and so it stays, beside another examination if need be.
     mutating func resumeExamination(_ connection: ConnectionID, at station: StationIndex, now: Instant) {
-        reserve(connection, for: station, phase: .examining, now: now)
-        sessions[connection]?.examination?.phase = .examining
+        let other = stations[station.value].suspects.examiner
+        if other.map({ sessions[$0]?.examination?.phase == .examining && $0 != connection }) ?? false {
+            guard sessions[connection]?.examination == nil else { return }
+            sessions[connection]?.examination = Examination(station: station, since: now, phase: .examining)
+            setReserved(connection, true)
+        } else {
+            reserve(connection, for: station, now: now)
+            sessions[connection]?.examination?.phase = .examining
+        }
     }
 
     /// Workers whose last suspect has ended serve ordinary items again, for at least as long as they did not.
@@ -262,7 +294,7 @@ extension AssemblerMachine {
         let freed = round.freedExaminers
         round.freedExaminers = []
         for connection in freed {
-            guard let session = sessions[connection], session.leasedCount == 0,
+            guard let session = sessions[connection], session.runningCount == 0,
                 let examination = session.examination, examination.phase == .examining
             else { continue }
             rest(examination, now: now)

@@ -114,13 +114,14 @@ extension AssemblerMachine {
             $0.onProbation = place.probation.isOn
             $0.pauseMs = UInt64(clamping: place.probation.pauseLeft(now: now).milliseconds)
             $0.lastFailure = place.probation.lastFailure
-            $0.apart = sessions[connection]?.examination?.station == index
+            $0.apart = place.isReserved
         }
     }
 
     /// Stations that have work or workers, by name.
     func stationList() -> StationList {
         StationList.with { list in
+            let suspectCounts = suspectCounts()
             let shown = stations.indices.filter { stations[$0].openCount > 0 || !stations[$0].places.isEmpty }
             list.stations = shown.map { index in
                 let station = stations[index]
@@ -130,7 +131,7 @@ extension AssemblerMachine {
                     $0.leasedCount = UInt64(station.leasedCount)
                     $0.workerCount = UInt32(station.places.count)
                     $0.capacity = UInt64(station.capacity)
-                    $0.suspectCount = UInt64(suspectCount(at: StationIndex(value: index)))
+                    $0.suspectCount = UInt64(suspectCounts[StationIndex(value: index), default: 0])
                 }
             }
             list.stations.sort { $0.station < $1.station }

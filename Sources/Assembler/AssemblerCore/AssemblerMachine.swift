@@ -85,6 +85,7 @@ public struct AssemblerMachine: Sendable {
         if hasTicked { forgiveDeafness(now: now.instant) } else { beginRecovery(now: now.instant) }
         lastTick = now.instant
         while let event = timers.popDue(now.instant) { fire(event, drained: drained, now: now) }
+        convictAccused(now: now)
         takeUpSuspects()
         endExaminations(now: now.instant)
         leaseOut(now: now)
@@ -236,7 +237,9 @@ struct Round {
     var changedStations: OrderedSet<StationIndex> = []
     /// Items that wait as suspects since this round.
     var suspects: OrderedDictionary<StationIndex, [ItemKey]> = [:]
-    /// Reserved workers that have ended a lease.
+    /// Items that were the only lease of a worker that ended in this round.
+    var accused: [Accusation] = []
+    /// Reserved workers whose last lease has ended, or was revoked.
     var freedExaminers: OrderedSet<ConnectionID> = []
     /// Last in the round: what is said to them still goes out.
     var forgotten: OrderedSet<ConnectionID> = []

@@ -13,7 +13,7 @@ public enum Change: Equatable, Sendable {
     case attemptFailed(order: OrderID, index: Int, AttemptRecord)
     case attemptLost(order: OrderID, index: Int, AttemptRecord)
     /// An attempt that was lost was not: its worker is back.
-    case lossTakenBack(order: OrderID, index: Int, LeaseID)
+    case lossTakenBack(order: OrderID, index: Int, LeaseID, from: WorkerInstance)
     /// Slots got their outcomes: landing numbers ascend without gaps.
     case settled(order: OrderID, outcomes: [Outcome])
     case cancelRequested(order: OrderID, at: WallTime)

@@ -11,7 +11,7 @@ struct Losses {
         let instance: WorkerInstance
     }
 
-    /// An item that loses more workers than this (where nothing is ever poisoned) remembers the last of them.
+    /// An item that loses more workers than this remembers the last of them.
     static let rememberedCountMax = 100
     /// An attempt that ended before its worker said that it began is free so often; after that it counts, or
     /// an item that is quicker than that word would kill for ever.
@@ -43,13 +43,15 @@ struct Losses {
     }
 
     /// This worker lives: what was lost with it was not.
-    /// - Returns: the leases that it held then.
-    mutating func takeBack(_ index: Int, from instance: WorkerInstance) -> [LeaseKey] {
-        let (taken, left) = of(index).reduce(into: ([LeaseKey](), [Loss]())) { parts, loss in
-            if loss.instance == instance { parts.0.append(loss.lease) } else { parts.1.append(loss) }
-        }
+    /// - Returns: the leases that it held then, and how many losses came after each.
+    mutating func takeBack(
+        _ index: Int, from instance: WorkerInstance
+    ) -> [(lease: LeaseKey, laterCount: Int)] {
+        let losses = of(index)
+        let taken = losses.indices.filter { losses[$0].instance == instance }
+        let left = losses.filter { $0.instance != instance }
         byIndex[index] = left.isEmpty ? nil : left
-        return taken
+        return taken.map { (losses[$0].lease, losses.count - 1 - $0) }
     }
 
     /// The item is settled.

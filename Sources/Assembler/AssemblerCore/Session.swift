@@ -23,6 +23,8 @@ struct Session: Equatable {
     private(set) var lastHeard: Instant
     /// Leases that it holds at all its stations, stopping ones included.
     var leasedCount = 0
+    /// Those of them that were revoked, and have not ended yet.
+    var stoppingCount = 0
     /// While it is reserved for suspects.
     var examination: Examination?
     /// It serves ordinary items until then: for as long as it was reserved.
@@ -39,6 +41,9 @@ struct Session: Equatable {
         connectedAt = now.wall
         lastHeard = now.instant
     }
+
+    /// Leases whose slots count on them.
+    var runningCount: Int { leasedCount - stoppingCount }
 
     mutating func heard(_ now: Instant) { lastHeard = max(lastHeard, now) }
 

@@ -114,9 +114,10 @@ struct Slot: Equatable {
     }
 
     /// A worker that was lost is back: it had not died.
-    mutating func takeBackLoss() {
+    /// - Parameter isOfRow: the loss is one of those in a row.
+    mutating func takeBackLoss(ofRow isOfRow: Bool) {
         lossCount = lossCount == 0 ? 0 : lossCount - 1
-        lossesInRow = lossesInRow == 0 ? 0 : lossesInRow - 1
+        if isOfRow { lossesInRow = lossesInRow == 0 ? 0 : lossesInRow - 1 }
     }
 
     enum FailureAction: Equatable { case rest(failures: Int), settle, ignore }
@@ -127,7 +128,7 @@ struct Slot: Equatable {
     mutating func fail(_ lease: LeaseKey, isPermanent: Bool, attemptsMax: Int) -> FailureAction {
         guard state == .leased(lease) else { return .ignore }
         failureCount = failureCount == .max ? .max : failureCount + 1
-        // Its worker lives to tell.
+        // Its worker lived: it told, or was heard until the time was up.
         lossesInRow = 0
         guard !isPermanent, Int(failureCount) < attemptsMax else {
             state = .waiting

@@ -22,7 +22,10 @@ struct Station {
 
         /// How many more leases it will take.
         var credit: Int {
-            isDraining || isReserved ? 0 : max(0, min(capacity, probation.leaseCountMax) - leasedCount)
+            guard !isDraining, !isReserved else { return 0 }
+            // A handler that does not stop keeps its place, and no more than that.
+            let onTrial = probation.leaseCountMax - (leasedCount - stoppingCount)
+            return max(0, min(capacity - leasedCount, onTrial))
         }
 
         /// It takes leases, if not now then later.
@@ -121,7 +124,7 @@ struct Station {
         case place(Int)
         /// Nobody has credit now.
         case nobody
-        /// Those who have credit failed the item before, and somebody else lives: it waits for them.
+        /// Those who have credit failed the item before, and somebody else is trusted here: it waits for them.
         case wait
     }
 
@@ -135,7 +138,7 @@ struct Station {
         for index in places.indices {
             let place = places[index]
             let isAvoided = !failedBy.isEmpty && failedBy.contains(place.instance)
-            if !isAvoided && place.isServing { hasOther = true }
+            if !isAvoided && place.isServing && !place.probation.isOn { hasOther = true }
             guard place.credit > 0 else { continue }
             if isBetter(index, than: bestOfAll, among: sessions) { bestOfAll = index }
             if !isAvoided, isBetter(index, than: best, among: sessions) { best = index }

@@ -1,7 +1,7 @@
 import DequeModule
 import Wire
 
-/// A station's suspects: items that have lost two workers or more. They run apart, group by group, on one
+/// A station's suspects: items that have lost two workers in a row, or more. They run apart, group by group, on one
 /// worker at a time that has nothing else, so that it is found out which of them ends its workers and no
 /// other item is blamed.
 struct SuspectQueue {
@@ -49,10 +49,13 @@ struct SuspectQueue {
 
 /// A worker that is reserved for suspects of one station.
 ///
-///     (serving) ──chosen──▶ clearing ──holds nothing──▶ examining ──its last lease ended──▶ (serving)
+///     (serving) ──chosen──▶ clearing ──runs nothing──▶ examining ──its last lease ended──▶ (serving)
+///
+/// A lease that was revoked runs no more, as far as this goes: a handler that does not stop holds up nobody. But a
+/// worker that ends with one is no proof against a suspect beside it.
 struct Examination: Equatable {
     enum Phase: Equatable {
-        /// Finishes what it holds, and gets nothing. Can go to `examining`, or end for another worker's sake.
+        /// Finishes what it runs, and gets nothing. Can go to `examining`, or end for another worker's sake.
         case clearing
         /// Holds a group of suspects, and gets nothing else. Can only end.
         case examining
@@ -61,4 +64,10 @@ struct Examination: Equatable {
     let station: StationIndex
     let since: Instant
     var phase: Phase
+}
+
+/// An item whose worker ended with it as its only lease.
+struct Accusation: Equatable {
+    let lease: HeldLease
+    let worker: String
 }

@@ -173,9 +173,10 @@ struct Tray {
     }
 
     mutating func takeBackLosses(_ index: Int, from instance: WorkerInstance) -> [LeaseKey] {
-        let leases = losses.takeBack(index, from: instance)
-        for _ in leases { slots[index].takeBackLoss() }
-        return leases
+        let rowLength = Int(slots[index].lossesInRow)
+        let taken = losses.takeBack(index, from: instance)
+        for loss in taken { slots[index].takeBackLoss(ofRow: loss.laterCount < rowLength) }
+        return taken.map(\.lease)
     }
 
     struct Landing: Equatable {

@@ -5,13 +5,22 @@ enum Schema {
     /// Marks the file as a store of Tray: "Tray" in ASCII.
     static let applicationID: Int32 = 0x5472_6179
     /// The number of migrations; in the file's `user_version`.
-    static let version = 1
+    static let version = 2
 
     static var migrator: DatabaseMigrator {
         var migrator = DatabaseMigrator()
         migrator.registerMigration("1", foreignKeyChecks: .immediate) { database in
             try database.execute(sql: first)
             try database.execute(sql: "PRAGMA user_version = 1")
+        }
+        // An attempt is found by its item: losses are taken back one by one.
+        migrator.registerMigration("2", foreignKeyChecks: .immediate) { database in
+            try database.execute(
+                sql: """
+                    DROP INDEX attempt_by_order;
+                    CREATE INDEX attempt_by_item ON attempt (order_number, item_index, lease_number);
+                    PRAGMA user_version = 2;
+                    """)
         }
         return migrator
     }

@@ -37,15 +37,18 @@ extension Database {
             try insert(RestoredOrder.Attempt(index: index, isLost: false, record: record), order)
         case .attemptLost(let order, let index, let record):
             try insert(RestoredOrder.Attempt(index: index, isLost: true, record: record), order)
-        case .lossTakenBack(let order, let index, let lease):
+        case .lossTakenBack(let order, let index, let lease, let instance):
             try update(
                 order,
                 """
                 DELETE FROM attempt
                 WHERE order_number = (SELECT number FROM tray_order WHERE id = ?) AND is_lost
-                    AND item_index = ? AND lease_incarnation = ? AND lease_number = ?
+                    AND item_index = ? AND lease_incarnation = ? AND lease_number = ? AND instance = ?
                 """,
-                [order.data, index, Int64(lease.incarnation), Int64(bitPattern: lease.number)])
+                [
+                    order.data, index, Int64(lease.incarnation), Int64(bitPattern: lease.number),
+                    Data(instance.bytes),
+                ])
         case .settled(let order, let outcomes): try insert(outcomes, order)
         case .cancelRequested(let order, let at):
             try update(

@@ -1926,7 +1926,7 @@ public nonisolated struct WorkerStation: Sendable {
   /// What the last of these failures said: at most 200 bytes.
   public var lastFailure: String = String()
 
-  /// It runs suspects of this station and nothing else, or finishes what it holds before it does.
+  /// It runs suspects and nothing else, of whichever of its stations, or finishes what it runs before it does.
   public var apart: Bool = false
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -1994,7 +1994,7 @@ public nonisolated struct StationState: Sendable {
   /// Their capacities, added up.
   public var capacity: UInt64 = 0
 
-  /// Unsettled items that have lost two workers or more: they run apart from all others.
+  /// Unsettled items that have lost two workers in a row, or more: they run apart from all others.
   public var suspectCount: UInt64 = 0
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()

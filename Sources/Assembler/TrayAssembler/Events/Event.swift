@@ -81,7 +81,7 @@ extension Event {
             [attempt(.attemptFailed, order, index, record)]
         case .attemptLost(let order, let index, let record):
             [attempt(.attemptLost, order, index, record)]
-        case .lossTakenBack(let order, let index, _):
+        case .lossTakenBack(let order, let index, _, _):
             [ofOrder(.attemptRegained, order) { $0.index = index }]
         case .settled(let order, let outcomes):
             outcomes.map { settled(order, $0) }
