@@ -19,21 +19,20 @@ struct Notes {
 
     mutating func tick(now: Instant) { doors.tick(now: now) }
 
-    /// A connection that came to nothing at a door.
+    /// A connection that came to nothing at a door. How far it gets is a race, so that is no part of the event.
     mutating func write(_ stranger: Stranger, at door: DoorName, now: Instant) {
-        let (message, what) =
+        let (level, why): (Logger.Level, String) =
             switch stranger.failure {
-            case .connectionLost?: ("handshake failed", "the connection ended in its handshake")
-            case .protocolViolated?:
-                ("handshake failed", "it does not speak ZMTP 3, or is the wrong kind of socket")
-            case .notAuthenticated?: ("handshake failed", "it could not authenticate")
-            case nil: ("connection without a word", "it was closed before any message")
+            case .connectionLost?: (.info, "it ended in its handshake")
+            case .protocolViolated?: (.warning, "it does not speak ZMTP 3, or is the wrong kind of socket")
+            case .notAuthenticated?: (.warning, "it could not authenticate")
+            case nil: (.info, "it was closed before any message")
             }
         doors.tell(
-            DoorEvent(message: message, host: stranger.host, door: "\(door)", what: what),
-            level: stranger.failure == .protocolViolated || stranger.failure == .notAuthenticated
-                ? .warning : .info,
-            now: now)
+            DoorEvent(
+                message: "connection of a stranger", host: stranger.host, door: "\(door)",
+                what: "it came to nothing"),
+            level: level, details: ["why": "\(why)"], now: now)
     }
 
     /// Connections that could not be taken: of this process's descriptors none may be left.

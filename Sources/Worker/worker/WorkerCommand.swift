@@ -47,7 +47,9 @@ struct WorkerCommand: AsyncParsableCommand {
     @Option(help: "Configuration file (TRAY_CONFIG). Default: config/worker.yaml where it exists.")
     var config: String?
 
-    @Option(parsing: .unconditional, help: "How long running handlers may go on when draining (TRAY_DRAIN_TIMEOUT). Default: 10s.")
+    @Option(
+        parsing: .unconditional,
+        help: "How long running handlers may go on when draining (TRAY_DRAIN_TIMEOUT). Default: 10s.")
     var drainTimeout: String?
 
     @Option(help: "trace, debug, info, notice, warning, error or critical (TRAY_LOG_LEVEL). Default: info.")
