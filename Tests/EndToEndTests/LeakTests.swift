@@ -59,7 +59,8 @@ extension EndToEnd {
                 // Lines of the kernel's table: own address, other address, state, queues, timer; 02 is this one's.
                 let own = "0100007F:" + String(format: "%04X", port)
                 try await eventually("a timer of keepalive") {
-                    let table = try String(contentsOfFile: "/proc/net/tcp", encoding: .utf8)
+                    let file = try #require(FileHandle(forReadingAtPath: "/proc/net/tcp"))
+                    let table = String(decoding: try file.readToEnd() ?? Data(), as: UTF8.self)
                     let lines = table.split(separator: "\n").map { $0.split(separator: " ") }
                     return lines.contains { $0[1] == own && $0[3] == "01" && $0[5].hasPrefix("02:") }
                         ? true : nil
