@@ -29,7 +29,16 @@ public struct ZeroMQError: Error, CustomStringConvertible, Sendable {
         if operation == "bind", code == ENODEV || code == EAGAIN {
             return "bind\(place): no such address here; bind an IP address, * or a network interface's name"
         }
-        return "\(operation)\(place): \(String(cString: zmq_strerror(code)))"
+        return "\(operation)\(place): \(String(cString: zmq_strerror(code)))\(advice)"
+    }
+
+    /// What the system's words for it do not tell.
+    private var advice: String {
+        switch code {
+        case EADDRINUSE: "; another process listens there: stop it, or bind another endpoint"
+        case EEXIST: "; it is no socket, and stays as it is: bind another path"
+        default: ""
+        }
     }
 }
 

@@ -50,8 +50,11 @@ public struct Socket: ~Copyable {
 
     /// Takes connections at `endpoint`: `tcp://ADDRESS:PORT`, where ADDRESS may be `*` and PORT 0, or
     /// `ipc://PATH`.
+    ///
+    /// - Throws: also where somebody listens at PATH, or a file there is no socket.
     public func bind(_ endpoint: String) throws(ZeroMQError) {
         try useAddressFamily(of: endpoint)
+        try SocketFile.checkFree(endpoint)
         guard zmq_bind(handle.pointer, endpoint) == 0 else { throw ZeroMQError("bind", endpoint: endpoint) }
     }
 
