@@ -15,6 +15,33 @@ extension Store {
         }
     }
 
+    /// How often an assembler was started on a store, and what has not ended.
+    public struct Standing: Equatable, Sendable {
+        public let incarnation: UInt32
+        public let runningOrderCount: Int
+        public let openItemCount: Int
+    }
+
+    public func standing() throws(StoreError) -> Standing {
+        try perform { database in
+            let incarnation = try Int64.fetchOne(
+                database, sql: "SELECT max(incarnation) FROM assembler_start")
+            let running = "status = 0 AND is_sealed AND id IS NOT NULL"
+            let orders = try Row.fetchOne(
+                database, sql: "SELECT count(*), total(item_count) FROM tray_order WHERE \(running)")
+            let settledCount = try Int.fetchOne(
+                database,
+                sql: """
+                    SELECT ifnull(sum(outcome_count), 0) FROM outcome_batch
+                    WHERE order_number IN (SELECT number FROM tray_order WHERE \(running))
+                    """)
+            let (orderCount, itemCount): (Int, Double) = (orders?[0] ?? 0, orders?[1] ?? 0)
+            return Standing(
+                incarnation: UInt32(clamping: incarnation ?? 0), runningOrderCount: orderCount,
+                openItemCount: Int(itemCount) - (settledCount ?? 0))
+        }
+    }
+
     /// The state of an order; `nil` where it is not known, or not accepted yet.
     ///
     /// While it runs, the store knows what has settled, but neither leases nor the time since.

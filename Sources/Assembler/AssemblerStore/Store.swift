@@ -5,44 +5,94 @@ import Wire
 
 /// The assembler's durable record: one SQLite file, written by one process.
 ///
+///     open ──▶ reading ──begin──▶ writing ──close──▶ (released)
+///                 ▲                  │
+///                 └── begin failed ──┘      as for want of room
+///
 /// It lives on the assembler's thread. A commit is on the disk when it returns. What is read is compared with
 /// its checksum first. Everything throws `StoreError`; after a failed commit the caller's memory is ahead of
 /// the file, and only a restart makes them agree.
 public final class Store {
     public let path: String
-    let connection: DatabaseQueue
+    var connection: DatabaseQueue
     private let lock: StoreLock
+    /// The files that are open; `nil` while an empty store in memory stands for one that is not there yet.
+    private(set) var files: StoreFiles?
+    private(set) var isWriting = false
     /// Pages in the write-ahead log since the last checkpoint, estimated.
     var loggedPageCount = 0
     /// The statuses of the order that was asked for last, so that reading a large tray page by page stays
     /// linear.
     var cachedStatuses: (order: OrderID, statuses: [ItemStatus])?
 
-    private init(path: String, connection: DatabaseQueue, lock: StoreLock) {
+    private init(path: String, reader: Reader, lock: StoreLock) {
         self.path = path
-        self.connection = connection
+        self.connection = reader.connection
+        self.files = reader.files
         self.lock = lock
     }
 
-    /// Opens the store at `path`; makes it, and its folder, where there is none.
+    /// Locks the store at `path` for this process, and opens it for reading, which changes nothing and needs
+    /// no room. Where there is none yet, one that is empty is read.
     ///
     /// A file that is not a store, is damaged or comes from a later version is left exactly as it is.
     public static func open(path: String) throws(StoreError) -> Store {
         try StoreFile.makeFolder(of: path)
         let lock = try StoreLock(storePath: path)
-        let finding = try StoreFile.inspect(path)
-        do {
-            let connection = try DatabaseQueue(path: path, configuration: configuration)
-            try connection.writeWithoutTransaction { try prepare($0, isNew: finding == .missing) }
-            guard try !connection.read(Schema.migrator.hasBeenSuperseded) else {
-                throw StoreError.newer(path: path, version: Schema.version + 1, knownVersion: Schema.version)
+        let reader = try Reader(path: path)
+        try StoreFile.checkWritable(path)
+        return Store(path: path, reader: reader, lock: lock)
+    }
+
+    /// Opens the store for writing, made anew where there is none; records that an assembler started, and
+    /// loads the orders that have not ended.
+    ///
+    /// They are read before anything is written: a store that is damaged there is left as it is. Where this
+    /// throws, the store goes on reading.
+    /// - Returns: The count of starts, this one included, and the orders in the order of their acceptance.
+    public func begin(at now: WallTime) throws(StoreError) -> (incarnation: UInt32, orders: [RestoredOrder]) {
+        try checkInPlace()
+        let before = files == nil ? nil : try perform { try RestoredOrder.all(in: $0) }
+        do throws(StoreError) {
+            try takeUpWriting()
+            let number = try perform { database in
+                try database.execute(
+                    sql: "INSERT INTO assembler_start (at_ms) VALUES (?)", arguments: [now.milliseconds])
+                return database.lastInsertedRowID
             }
-            try Schema.migrator.migrate(connection)
-            try connection.writeWithoutTransaction(foldLog)
-            return Store(path: path, connection: connection, lock: lock)
+            if let before { return (UInt32(clamping: number), before) }
+            return (UInt32(clamping: number), try perform { try RestoredOrder.all(in: $0) })
+        } catch {
+            try goBackToReading()
+            throw error
+        }
+    }
+
+    private func takeUpWriting() throws(StoreError) {
+        do {
+            try connection.close()
+            connection = try Store.writer(path: path)
+            isWriting = true
+            files = try StoreFiles(path: path)
         } catch {
             throw StoreError(error, path: path)
         }
+    }
+
+    private func goBackToReading() throws(StoreError) {
+        isWriting = false
+        do { try connection.close() } catch { throw StoreError(error, path: path) }
+        let reader = try Reader(path: path)
+        (connection, files) = (reader.connection, reader.files)
+    }
+
+    private static func writer(path: String) throws -> DatabaseQueue {
+        let isNew = try StoreFile.inspect(path) == .missing
+        let connection = try DatabaseQueue(path: path, configuration: configuration)
+        try connection.writeWithoutTransaction { try prepare($0, isNew: isNew) }
+        try Schema.migrator.migrate(connection)
+        try connection.writeWithoutTransaction(foldLog)
+        return connection
     }
 
     private static var configuration: Configuration {
@@ -68,25 +118,12 @@ public final class Store {
     }
 
     /// Writes the log into the file, as far as somebody who reads at the same time (`verify`) allows.
-    private static func foldLog(_ database: Database) throws {
+    static func foldLog(_ database: Database) throws {
         do {
             try database.checkpoint(.truncate)
         } catch DatabaseError.SQLITE_BUSY {
             // The log stays, and is whole.
         }
-    }
-
-    /// Records that an assembler started, and loads the orders that have not ended.
-    ///
-    /// - Returns: The count of starts, this one included, and the orders in the order of their acceptance.
-    public func begin(at now: WallTime) throws(StoreError) -> (incarnation: UInt32, orders: [RestoredOrder]) {
-        let orders = try perform { try RestoredOrder.all(in: $0) }
-        let number = try perform { database in
-            try database.execute(
-                sql: "INSERT INTO assembler_start (at_ms) VALUES (?)", arguments: [now.milliseconds])
-            return database.lastInsertedRowID
-        }
-        return (UInt32(clamping: number), orders)
     }
 
     /// Writes all changes of a round in one transaction. They are on the disk when it returns.
@@ -103,14 +140,28 @@ public final class Store {
         if hasDeleted { cachedStatuses = nil }
     }
 
+    /// Compares the files at the store's path with those that are open: two looks at the file system, cheap
+    /// enough for every round.
+    ///
+    /// - Throws: `.displaced`: nothing more may be acknowledged, and `rescue` saves what was.
+    public func checkInPlace() throws(StoreError) {
+        guard let detail = files?.displacement() else { return }
+        throw .displaced(path: path, detail: detail, rescue: .missing)
+    }
+
     /// Folds the log into the file and lets the store go. Nothing may be called afterwards.
     public func close() throws(StoreError) {
+        try checkInPlace()
         do {
-            try connection.writeWithoutTransaction(Store.foldLog)
-            try connection.close()
+            if isWriting { try connection.writeWithoutTransaction(Store.foldLog) }
         } catch {
             throw StoreError(error, path: path)
         }
+        try letGo()
+    }
+
+    func letGo() throws(StoreError) {
+        do { try connection.close() } catch { throw StoreError(error, path: path) }
         lock.release()
     }
 

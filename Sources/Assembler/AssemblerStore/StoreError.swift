@@ -1,3 +1,4 @@
+import Foundation
 import GRDB
 
 /// Why the store cannot be used. None of these has changed the store's file.
@@ -17,6 +18,8 @@ public enum StoreError: Error, Equatable, Sendable {
     case full(path: String, detail: String)
     /// Another program holds a lock within the file.
     case busy(path: String, detail: String)
+    /// The file, or its log, was removed or replaced while it was open.
+    case displaced(path: String, detail: String, rescue: Rescue)
     /// The file system, or SQLite, failed in another way.
     case failed(path: String, detail: String)
 
@@ -38,11 +41,34 @@ public enum StoreError: Error, Equatable, Sendable {
         case .SQLITE_READONLY, .SQLITE_PERM: self = .readOnly(path: path, detail: detail)
         case .SQLITE_FULL: self = .full(path: path, detail: detail)
         case .SQLITE_BUSY, .SQLITE_LOCKED: self = .busy(path: path, detail: detail)
+        case .SQLITE_IOERR where StoreError.isDiskFull(path),
+            .SQLITE_CANTOPEN where StoreError.isDiskFull(path):
+            self = .full(path: path, detail: detail)
         case .SQLITE_CANTOPEN: self = .inaccessible(path: path, detail: detail)
         default:
             self = .failed(path: path, detail: "\(detail) (SQLite code \(error.extendedResultCode.rawValue))")
         }
     }
+}
+
+extension StoreError {
+    /// From what the system said about one of the store's files.
+    init(systemCode: Int32, path: String, of what: String) {
+        let detail = "\(what): \(systemMessage(systemCode))"
+        switch systemCode {
+        case ENOSPC, EDQUOT: self = .full(path: path, detail: detail)
+        case EROFS, EACCES, EPERM: self = .readOnly(path: path, detail: detail)
+        default: self = .inaccessible(path: path, detail: detail)
+        }
+    }
+
+    /// SQLite has names of its own for a full disk where it makes the files beside the store.
+    private static func isDiskFull(_ path: String) -> Bool {
+        StoreFile.freeByteCount(at: path).map { $0 < sharedMemoryByteCount } ?? false
+    }
+
+    /// The smallest of the files beside the store, and the first that does not fit.
+    private static let sharedMemoryByteCount = 32_768
 }
 
 extension StoreError: CustomStringConvertible {
@@ -62,13 +88,34 @@ extension StoreError: CustomStringConvertible {
             "the store \(path) is damaged: \(detail); it was left as it is: run 'assembler verify' on it, "
                 + "and restore it from a copy or move it away to begin with an empty one"
         case .readOnly(let path, let detail):
-            "the store \(path) cannot be written: \(detail); check the permissions of the file and its folder"
+            "the store \(path) cannot be written: \(detail); check the permissions of the file and its folder, "
+                + "and whether its disk is mounted for writing"
         case .full(let path, let detail):
             "no room for the store \(path): \(detail); make room, nothing that was acknowledged is lost"
         case .busy(let path, let detail):
             "another program works in the store \(path): \(detail); close it"
+        case .displaced(let path, let detail, let rescue):
+            "the store \(path) is not where it was: \(detail) while it was open; "
+                + StoreError.advice(rescue, path: path)
         case .failed(let path, let detail):
             "the store \(path) cannot be used: \(detail)"
+        }
+    }
+}
+
+extension StoreError {
+    private static func advice(_ rescue: Rescue, path: String) -> String {
+        switch rescue {
+        case .missing:
+            "nothing more is acknowledged"
+        case .copied(let copy):
+            "everything that was acknowledged is in \(copy): find out what moves files here, "
+                + "move that copy to \(path), and start the assembler again"
+        case .inPlace:
+            "everything that was acknowledged is in \(path) again: find out what removes files here, "
+                + "and start the assembler again"
+        case .failed(let detail):
+            "what was acknowledged could not be saved (\(detail)): restore a copy"
         }
     }
 }

@@ -27,7 +27,7 @@ enum StoreFile {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else {
             if errno == ENOENT { return .missing }
-            throw .inaccessible(path: path, detail: systemMessage(errno))
+            throw StoreError(systemCode: errno, path: path, of: "the file")
         }
         defer { close(descriptor) }
         var header = [UInt8](repeating: 0, count: headerByteCount)
@@ -51,15 +51,33 @@ enum StoreFile {
         }
         let pageByteCount = Int(header[16]) << 8 | Int(header[17])
         let expected = (pageByteCount == 1 ? 65_536 : pageByteCount) * number(in: header, at: 28)
-        guard byteCount >= expected || hasLog(path) else {
+        guard byteCount >= expected || hasContent(StoreFiles.log(of: path)) else {
+            // Pages that the file lacks may stand in the log.
             throw .corrupt(path: path, detail: "it has \(byteCount) bytes of \(expected): its end is missing")
         }
     }
 
-    /// Pages that the file lacks may stand in the write-ahead log.
-    private static func hasLog(_ path: String) -> Bool {
+    /// Whether the making of a store was interrupted: only its first transactions, before it has a log, keep
+    /// a journal.
+    static func isUnfinished(_ path: String) -> Bool { hasContent("\(path)-journal") }
+
+    /// - Throws: Where there is a file that this process may not write.
+    static func checkWritable(_ path: String) throws(StoreError) {
+        guard access(path, W_OK) != 0, errno != ENOENT else { return }
+        throw StoreError(systemCode: errno, path: path, of: "the file")
+    }
+
+    /// Bytes that the disk of the file at `path` has for it; `nil` where nobody can tell.
+    static func freeByteCount(at path: String) -> Int? {
+        var information = statvfs()
+        let folder = URL(filePath: path).deletingLastPathComponent().path(percentEncoded: false)
+        guard statvfs(folder, &information) == 0 else { return nil }
+        return Int(information.f_bavail) * Int(information.f_frsize)
+    }
+
+    private static func hasContent(_ path: String) -> Bool {
         var status = stat()
-        return stat("\(path)-wal", &status) == 0 && status.st_size > 0
+        return stat(path, &status) == 0 && status.st_size > 0
     }
 
     private static func number(in header: [UInt8], at offset: Int) -> Int {

@@ -12,7 +12,7 @@ final class StoreLock {
     init(storePath: String) throws(StoreError) {
         let descriptor = open("\(storePath).lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else {
-            throw .inaccessible(path: storePath, detail: "its lock file: \(systemMessage(errno))")
+            throw StoreError(systemCode: errno, path: storePath, of: "its lock file")
         }
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
             let holder = StoreLock.processID(in: descriptor)
@@ -20,9 +20,15 @@ final class StoreLock {
             throw .locked(path: storePath, processID: holder)
         }
         self.descriptor = descriptor
-        let text = Array("\(getpid())\n".utf8)
-        guard ftruncate(descriptor, 0) == 0, pwrite(descriptor, text, text.count, 0) == text.count else {
-            throw .full(path: storePath, detail: "its lock file cannot be written: \(systemMessage(errno))")
+        note(getpid())
+    }
+
+    /// Names the holder, for people. On a full disk it may not get through: the lock is held all the same.
+    private func note(_ processID: Int32) {
+        let text = Array("\(processID)\n".utf8)
+        // First written, then cut: what is there already needs no room.
+        if pwrite(descriptor, text, text.count, 0) == text.count {
+            _ = ftruncate(descriptor, off_t(text.count))
         }
     }
 
@@ -38,7 +44,8 @@ final class StoreLock {
     private static func processID(in descriptor: Int32) -> Int32? {
         var bytes = [UInt8](repeating: 0, count: 16)
         let count = pread(descriptor, &bytes, bytes.count, 0)
-        return Int32(String(decoding: bytes.prefix(max(0, count)), as: UTF8.self).filter(\.isNumber))
+        let text = String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
+        return text.split(whereSeparator: \.isNewline).first.flatMap { Int32($0) }
     }
 }
 

@@ -1,0 +1,138 @@
+import AssemblerCore
+import AssemblerStore
+import Foundation
+import GRDB
+import Testing
+import Wire
+
+@Suite("A store whose files are removed or replaced under it loses nothing")
+struct DisplacedTests {
+    struct Mishap: CustomTestStringConvertible {
+        let testDescription: String
+        let happen: @Sendable (Kitchen) throws -> Void
+    }
+
+    static let mishaps = [
+        Mishap(testDescription: "the file removed") { try FileManager.default.removeItem(atPath: $0.path) },
+        Mishap(testDescription: "all its files removed") { kitchen in
+            for suffix in ["", "-wal", "-shm"] {
+                try FileManager.default.removeItem(atPath: kitchen.path + suffix)
+            }
+        },
+        Mishap(testDescription: "its folder removed") {
+            try FileManager.default.removeItem(at: URL(filePath: $0.path).deletingLastPathComponent())
+        },
+        Mishap(testDescription: "the file moved away") {
+            try FileManager.default.moveItem(atPath: $0.path, toPath: "\($0.folder)/elsewhere")
+        },
+        Mishap(testDescription: "another store moved onto it") { kitchen in
+            let other = try Kitchen.killed(after: Sample.accept(77), and: Sample.accept(78))
+            for suffix in ["", "-wal"] {
+                #expect(rename(other.path + suffix, kitchen.path + suffix) == 0)
+            }
+        },
+    ]
+
+    @Test(
+        "what was committed is saved beside it, and the next start finds every order there",
+        arguments: mishaps)
+    func rescued(mishap: Mishap) throws {
+        let kitchen = try Kitchen()
+        let store = try kitchen.open()
+        try store.commit(Sample.wholeLife(1) + Sample.accept(2, itemCount: 300))
+        try store.checkInPlace()
+        try mishap.happen(kitchen)
+        let there = (try? kitchen.files) ?? [:]  // nothing, where the folder is gone
+        let error = try #require(throws: StoreError.self) { try store.checkInPlace() }
+        guard case .displaced(_, _, .copied(let copy)) = store.rescue(from: error) else {
+            Issue.record("\(store.rescue(from: error))")
+            return
+        }
+        #expect(copy == "\(kitchen.path).rescued")
+        // What took its place is none of ours.
+        let now = try kitchen.files.filter { $0.key != "tray.sqlite.rescued" }
+        for (name, content) in there where name != "tray.sqlite-shm" {
+            #expect(now[name] == content, "\(name)")
+        }
+        #expect(Set(now.keys).isSubset(of: there.keys))
+
+        let next = try Store.open(path: copy)
+        let (incarnation, orders) = try next.begin(at: Sample.now)
+        #expect(incarnation == 2)
+        #expect(orders.map(\.accepted.id) == [Sample.id(2)])
+        #expect(try next.summary(of: Sample.id(1))?.status == .complete)
+        try next.close()
+        #expect(try Store.verify(path: copy).isSound)
+        try expectMarks(copy)
+    }
+
+    /// What makes a file a store, and lets it be kept small.
+    private func expectMarks(_ path: String) throws {
+        let connection = try DatabaseQueue(path: path)
+        let marks = try connection.read { database in
+            try ["application_id", "user_version", "auto_vacuum"].map {
+                try Int.fetchOne(database, sql: "PRAGMA \($0)")
+            }
+        }
+        #expect(marks == [0x5472_6179, 1, 2])
+        let migrations = try connection.read {
+            try String.fetchAll($0, sql: "SELECT identifier FROM grdb_migrations")
+        }
+        #expect(migrations == ["1"])
+    }
+
+    @Test("a store whose log alone was removed is whole again in its own file")
+    func logRemoved() throws {
+        let kitchen = try Kitchen()
+        let store = try kitchen.open()
+        try store.commit(Sample.accept(1))
+        try FileManager.default.removeItem(atPath: "\(kitchen.path)-wal")
+        let error = try #require(throws: StoreError.self) { try store.checkInPlace() }
+        guard case .displaced(_, _, .inPlace) = store.rescue(from: error) else {
+            Issue.record("it is elsewhere")
+            return
+        }
+        #expect(try kitchen.files.keys.sorted() == ["tray.sqlite"])
+        let next = try Store.open(path: kitchen.path)
+        #expect(try next.begin(at: Sample.now).orders.count == 1)
+        try next.close()
+    }
+
+    @Test("a copy never takes the place of another file")
+    func copies() throws {
+        let kitchen = try Kitchen()
+        let store = try kitchen.open()
+        for name in ["rescued", "rescued-2"] {
+            try Data(name.utf8).write(to: URL(filePath: "\(kitchen.path).\(name)"))
+        }
+        try FileManager.default.removeItem(atPath: kitchen.path)
+        let error = try #require(throws: StoreError.self) { try store.checkInPlace() }
+        let said = "\(store.rescue(from: error))"
+        #expect(said.contains("\(kitchen.path).rescued-3"), "\(said)")
+        #expect(try kitchen.files["tray.sqlite.rescued"] == Data("rescued".utf8))
+        #expect(try kitchen.files["tray.sqlite.rescued-2"] == Data("rescued-2".utf8))
+    }
+
+    @Test("a copy that cannot be made is said, and none is left half made")
+    func noCopy() throws {
+        let kitchen = try Kitchen()
+        let store = try kitchen.open()
+        let folder = URL(filePath: kitchen.path).deletingLastPathComponent()
+        try FileManager.default.removeItem(at: folder)
+        try Data().write(to: folder)
+        let error = try #require(throws: StoreError.self) { try store.checkInPlace() }
+        guard case .displaced(_, _, .failed) = store.rescue(from: error) else {
+            Issue.record("it was saved")
+            return
+        }
+    }
+
+    @Test("an orderly stop notices it, too")
+    func stop() throws {
+        let kitchen = try Kitchen()
+        let store = try kitchen.open()
+        try FileManager.default.removeItem(atPath: kitchen.path)
+        let error = try #require(throws: StoreError.self) { try store.close() }
+        guard case .displaced = error else { Issue.record("\(error)"); return }
+    }
+}

@@ -1,0 +1,161 @@
+import AssemblerCore
+import AssemblerStore
+import Foundation
+import GRDB
+import Testing
+import Wire
+
+@Suite("A store that is only looked at stays as it was (FM-22)")
+struct UntouchedTests {
+    struct Trouble: CustomTestStringConvertible {
+        let testDescription: String
+        let make: @Sendable (Kitchen) throws -> Void
+    }
+
+    static let troubles = [
+        Trouble(testDescription: "text") { try Data("hello\n".utf8).write(to: URL(filePath: $0.path)) },
+        Trouble(testDescription: "another application's") { kitchen in
+            try FileManager.default.removeItem(atPath: kitchen.path)
+            try kitchen.tamper("CREATE TABLE song (title TEXT); INSERT INTO song VALUES ('Tray')")
+        },
+        Trouble(testDescription: "a later version's") { try $0.tamper("PRAGMA user_version = 7") },
+        Trouble(testDescription: "one with a later migration") {
+            try $0.tamper("INSERT INTO grdb_migrations VALUES ('2')")
+        },
+        Trouble(testDescription: "without its end") { kitchen in
+            try Data(try kitchen.bytes.prefix(20_000)).write(to: URL(filePath: kitchen.path))
+        },
+        Trouble(testDescription: "with a damaged row") {
+            try $0.tamper("UPDATE item_page SET item_count = 2")
+        },
+        Trouble(testDescription: "with damaged pages") { kitchen in
+            let file = try #require(FileHandle(forUpdatingAtPath: kitchen.path))
+            try file.seek(toOffset: 8_192)
+            try file.write(contentsOf: Data(repeating: 0xff, count: 24_576))
+            try file.close()
+        },
+    ]
+
+    @Test("a refused file is byte for byte what it was, and nothing is left beside it", arguments: troubles)
+    func refused(trouble: Trouble) throws {
+        let kitchen = try Kitchen()
+        let store = try kitchen.open()
+        try store.commit(Sample.accept(1, itemCount: 60, byteCount: 1_000))
+        try store.close()
+        try trouble.make(kitchen)
+        let before = try kitchen.files
+        #expect(throws: StoreError.self) { try kitchen.open() }
+        #expect(try kitchen.files == before)
+    }
+
+    @Test("a store that was killed and is damaged keeps its log, too")
+    func refusedWithLog() throws {
+        let kitchen = try Kitchen.killed(
+            after: Sample.accept(1, byteCount: 20_000), and: Sample.accept(2, byteCount: 20_000))
+        var bytes = Data(try kitchen.bytes)
+        let payload = try #require(bytes.range(of: Data(repeating: 2, count: 3_000)))
+        bytes[payload.lowerBound + 1_000] ^= 1
+        try bytes.write(to: URL(filePath: kitchen.path))
+        let before = try kitchen.files
+        #expect(before.keys.contains("tray.sqlite-wal"))
+        let error = #expect(throws: StoreError.self) { try kitchen.open() }
+        guard case .corrupt = error else { Issue.record("\(String(describing: error))"); return }
+        #expect(try kitchen.files == before)
+    }
+
+    @Test("reading needs no file beside the store, changes none, and sees what stands in the log")
+    func reading() throws {
+        let kitchen = try Kitchen.killed(after: Sample.wholeLife(1), and: Sample.accept(2))
+        let before = try kitchen.files
+        let store = try Store.open(path: kitchen.path)
+        #expect(try store.list(status: nil, before: nil, countMax: 9).orders.count == 2)
+        #expect(try store.outcomes(of: Sample.id(1), after: 0, countMax: 9, bytesMax: 999).count == 3)
+        let standing = try store.standing()
+        #expect((standing.incarnation, standing.runningOrderCount, standing.openItemCount) == (2, 1, 3))
+        #expect(try kitchen.files == before)
+        try store.close()
+        #expect(try kitchen.files == before)
+
+        let again = try kitchen.open()
+        #expect(try again.standing().incarnation == 3)
+        try again.close()
+        #expect(try Store.verify(path: kitchen.path).isSound)
+    }
+
+    @Test("where there is no store, an empty one is read, and none is made before it begins")
+    func missing() throws {
+        let kitchen = try Kitchen()
+        let store = try Store.open(path: kitchen.path)
+        #expect(try store.list(status: nil, before: nil, countMax: 9).orders.isEmpty)
+        #expect(try kitchen.files.isEmpty)
+        #expect(try store.begin(at: Sample.now).incarnation == 1)
+        try store.commit(Sample.accept(1))
+        try store.close()
+        #expect(try Store.verify(path: kitchen.path).orderCount == 1)
+    }
+
+    @Test("a store whose making was interrupted is made to its end")
+    func unfinished() throws {
+        let kitchen = try Kitchen()
+        try Store.open(path: kitchen.path).close()
+        try kitchen.tamper("PRAGMA auto_vacuum = INCREMENTAL; PRAGMA application_id = 1416782201")
+        let store = try kitchen.open()
+        try store.commit(Sample.accept(1))
+        try store.close()
+        #expect(try Store.verify(path: kitchen.path).orderCount == 1)
+    }
+
+    @Test(
+        "a file that may not be written is refused before anything is made beside it",
+        .enabled(if: geteuid() != 0))
+    func permissions() throws {
+        let kitchen = try Kitchen()
+        try kitchen.open().close()
+        try FileManager.default.setAttributes([.posixPermissions: 0o444], ofItemAtPath: kitchen.path)
+        let before = try kitchen.files
+        let error = #expect(throws: StoreError.self) { try kitchen.open() }
+        guard case .readOnly = error else { Issue.record("\(String(describing: error))"); return }
+        #expect(try kitchen.files == before)
+    }
+
+    @Test("the lock is held although the process could not be named, and an old name is not taken for it")
+    func unnamedHolder() throws {
+        let kitchen = try Kitchen()
+        let store = try kitchen.open()
+        try Data().write(to: URL(filePath: "\(kitchen.path).lock"), options: [])
+        #expect(throws: StoreError.locked(path: kitchen.path, processID: nil)) { try kitchen.open() }
+        try Data("77\n345\n".utf8).write(to: URL(filePath: "\(kitchen.path).lock"), options: [])
+        #expect(throws: StoreError.locked(path: kitchen.path, processID: 77)) { try kitchen.open() }
+        try store.close()
+    }
+}
+
+extension Kitchen {
+    /// Every file in the store's folder by its name, but for the lock.
+    var files: [String: Data] {
+        get throws {
+            let folder = URL(filePath: path).deletingLastPathComponent()
+            let names = try FileManager.default.contentsOfDirectory(atPath: folder.path)
+                .filter { !$0.hasSuffix(".lock") }
+            let contents = try names.map { try Data(contentsOf: folder.appending(path: $0)) }
+            return Dictionary(uniqueKeysWithValues: zip(names, contents))
+        }
+    }
+
+    /// A store as a kill leaves it: the first changes stand in its file, the last in its log.
+    static func killed(after first: [Change], and last: [Change]) throws -> Kitchen {
+        let (living, dead) = (try Kitchen(), try Kitchen())
+        var store = try living.open()
+        try store.commit(first)
+        try store.close()
+        store = try living.open()
+        try store.commit(last)
+        try FileManager.default.createDirectory(
+            at: URL(filePath: dead.path).deletingLastPathComponent(), withIntermediateDirectories: true)
+        for suffix in ["", "-wal"] {
+            try FileManager.default.copyItem(atPath: living.path + suffix, toPath: dead.path + suffix)
+        }
+        try store.close()
+        return dead
+    }
+}
