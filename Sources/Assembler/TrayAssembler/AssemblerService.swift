@@ -39,7 +39,9 @@ public actor AssemblerService {
     let options: Options
     let log: Logger
     private let clock = Clock()
+    /// At most one of the two is there.
     private var running: RunningAssembler?
+    private var reading: ReadingAssembler?
     private var end: Result<Void, AssemblerError>?
     private var endWaiters: [CheckedContinuation<Void, any Error>] = []
 
@@ -49,12 +51,14 @@ public actor AssemblerService {
     }
 
     /// Opens the store, takes up what had not ended, and binds. Returns once both endpoints answer.
+    ///
+    /// Where the store's disk has no room it serves reads, and begins by itself once there is room.
     /// - Returns: where `orders` and `kitchen` are bound.
     public func start() throws(AssemblerError) -> (orders: String, kitchen: String) {
-        precondition(running == nil && end == nil, "an assembler starts once")
-        let opened: RunningAssembler
+        precondition(running == nil && reading == nil && end == nil, "an assembler starts once")
+        let addresses: (orders: String, kitchen: String)
         do {
-            opened = try RunningAssembler(options: options, thread: thread, now: clock.moment(), log: log)
+            addresses = try open(now: clock.moment())
         } catch let error as StoreError {
             throw .store(error)
         } catch let error as ZeroMQError {
@@ -62,14 +66,33 @@ public actor AssemblerService {
         } catch {
             preconditionFailure("opening fails with an error of another kind: \(error)")
         }
-        let addresses = (orders: opened.orders.address, kitchen: opened.kitchen.address)
-        running = consume opened
         thread.onRound { [weak self] in
             guard let self else { return nil }
             return self.assumeIsolated { $0.round() }
         }
         thread.wake()
         return addresses
+    }
+
+    private func open(now: Moment) throws -> (orders: String, kitchen: String) {
+        let store = try Store.open(path: options.store)
+        let room = Room(of: options.store, reserveBytes: options.diskReserveBytes)
+        let beginning = try Beginning(of: store, room: room, at: now.wall)
+        let standing = try store.standing()
+        let doors = try Doors(options, thread: thread)
+        let addresses = (orders: doors.orders.address, kitchen: doors.kitchen.address)
+        if let beginning {
+            begin(beginning, store, doors, now: now)
+        } else {
+            reading = ReadingAssembler(
+                standing, store: store, doors: doors, options: options, thread: thread, now: now, log: log)
+        }
+        return addresses
+    }
+
+    private func begin(_ beginning: Beginning, _ store: Store, _ doors: consuming Doors, now: Moment) {
+        running = RunningAssembler(
+            beginning, store: store, doors: doors, options: options, thread: thread, now: now, log: log)
     }
 
     /// Returns when the assembler has stopped.
@@ -85,9 +108,9 @@ public actor AssemblerService {
     }
 
     private func round() -> ContinuousClock.Instant? {
-        guard running != nil else { return nil }
         do {
-            let next = try running?.round(clock)
+            try beginWhereThereIsRoom()
+            let next = try running?.round(clock) ?? reading?.round(now: clock.moment().instant)
             return next.map(clock.instant)
         } catch let error as StoreError {
             finish(.failure(.store(error)))
@@ -99,17 +122,24 @@ public actor AssemblerService {
         return nil
     }
 
+    private func beginWhereThereIsRoom() throws(StoreError) {
+        let now = clock.moment()
+        guard let beginning = try reading?.lookForRoom(now: now), let store = reading?.store,
+            let doors = reading.take()?.handOver()
+        else { return }
+        log.info("there is room for the store")
+        begin(beginning, store, doors, now: now)
+    }
+
     private func finish(_ result: Result<Void, AssemblerError>) {
         guard end == nil else { return }
         var result = result
-        if let opened = running.take() {
-            do {
-                try opened.close(isOrderly: (try? result.get()) != nil)
-            } catch let error as StoreError {
-                if case .success = result { result = .failure(.store(error)) }
-            } catch {
-                preconditionFailure("closing fails with an error of another kind: \(error)")
-            }
+        do throws(StoreError) {
+            try running.take()?.close(isOrderly: (try? result.get()) != nil)
+            try reading.take()?.close()
+        } catch {
+            // Where its files were displaced, this says where their content is now.
+            result = .failure(.store(error))
         }
         end = result
         for waiter in endWaiters { waiter.resume(with: result.mapError { $0 as any Error }) }

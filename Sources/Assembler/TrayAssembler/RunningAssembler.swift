@@ -7,64 +7,56 @@ import ZeroMQ
 
 /// An assembler at work: doors, core and store, and the round that joins them.
 struct RunningAssembler: ~Copyable {
-    private(set) var orders: Door
-    private(set) var kitchen: Door
+    private(set) var doors: Doors
     private var core: AssemblerMachine
     private let store: Store
     private let thread: PollingThread
-    private let context: Context
-    private var pages = PageCache(bytesMax: 64 << 20)
+    private var answers: StoreAnswers
     private var housekeeping: Housekeeping
     private var notes: Notes
     private let log: Logger
-    private var connectionNumber: UInt64 = 0
     /// Corrections that go with the next commit, or alone when there is none for a while.
     private var deferredChanges: [Change] = []
     private var deferredUntil: Instant?
     /// Peers that could not be told something: the next round hears of them.
     private var unreachable: [ConnectionID] = []
 
-    private static let roundMessageCountMax = 2_000
-    private static let roundBytesMax = 4 << 20
     private static let deferredFor = Duration.milliseconds(200)
 
-    init(options: AssemblerService.Options, thread: PollingThread, now: Moment, log: Logger) throws {
-        let store = try Store.open(path: options.store)
-        let (incarnation, restored) = try store.begin(at: now.wall)
-        let context = try Context()
-        let orders = try Door(.orders, at: options.orders, context: context, thread: thread)
-        let kitchen = try Door(.kitchen, at: options.kitchen, context: context, thread: thread)
+    init(
+        _ beginning: Beginning, store: Store, doors: consuming Doors, options: AssemblerService.Options,
+        thread: PollingThread, now: Moment, log: Logger
+    ) {
         log.info(
             "assembler started",
             metadata: [
-                "orders": "\(orders.address)", "kitchen": "\(kitchen.address)", "store": "\(options.store)",
-                "incarnation": "\(incarnation)", "restored_orders": "\(restored.count)",
+                "orders": "\(doors.orders.address)", "kitchen": "\(doors.kitchen.address)",
+                "store": "\(options.store)", "incarnation": "\(beginning.incarnation)",
+                "restored_orders": "\(beginning.orders.count)",
             ])
         self.thread = thread
         self.log = log
         self.store = store
-        self.context = context
-        self.orders = orders
-        self.kitchen = kitchen
+        answers = StoreAnswers(store)
+        self.doors = doors
         notes = Notes(log: log)
         core = AssemblerMachine(
-            configuration: options.core, incarnation: incarnation, restoring: restored, now: now)
+            configuration: options.core, incarnation: beginning.incarnation, restoring: beginning.orders,
+            now: now)
         housekeeping = Housekeeping(
-            store: store, path: options.store, retention: options.retention,
-            reserveBytes: options.diskReserveBytes, log: log)
+            store: store, room: Room(of: options.store, reserveBytes: options.diskReserveBytes),
+            retention: options.retention, log: log)
     }
 
     /// One round: take what has arrived, handle each, commit all changes, then act.
     /// - Returns: when the next one is due at the latest.
     mutating func round(_ clock: Clock) throws -> Instant? {
-        let fromKitchen = try kitchen.receive(
-            countMax: RunningAssembler.roundMessageCountMax, bytesMax: RunningAssembler.roundBytesMax,
-            numbers: &connectionNumber)
-        let fromOrders = try orders.receive(
-            countMax: RunningAssembler.roundMessageCountMax, bytesMax: RunningAssembler.roundBytesMax,
-            numbers: &connectionNumber)
+        let (fromKitchen, fromOrders) = try doors.receive()
         let now = clock.moment()
         var step = Step()
+        if let isShort = try housekeeping.look(now: now.instant) {
+            step.append(core.handle(.storeIsShort(isShort), now: now))
+        }
         for connection in unreachable { step.append(core.handle(.unreachable(connection), now: now)) }
         unreachable = []
         for batch in [fromKitchen, fromOrders] {
@@ -87,9 +79,6 @@ struct RunningAssembler: ~Copyable {
             }
         }
         notes.tick(now: now.instant)
-        if let isShort = housekeeping.checkRoom(now: now.instant) {
-            step.append(core.handle(.storeIsShort(isShort), now: now))
-        }
         step.append(core.tick(now: now, drained: fromKitchen.isDrained))
         try commitThenAct(step, clock: clock)
         try housekeeping.run(now: clock.moment())
@@ -97,13 +86,14 @@ struct RunningAssembler: ~Copyable {
     }
 
     /// The whole durability story: no action is performed before the changes that it rests on are in the
-    /// store.
+    /// store, and the store is where the next start will look for it.
     private mutating func commitThenAct(_ step: Step, clock: Clock) throws {
         var actions = step.actions
         let changes = deferredChanges + step.changes
         let isDue = deferredUntil.map { $0 <= clock.moment().instant } ?? false
         if !step.changes.isEmpty || isDue {
             try store.commit(changes)
+            try store.checkInPlace()
             let after = core.handle(.committed, now: clock.moment())
             actions += after.actions
             deferredChanges = after.changes
@@ -111,7 +101,7 @@ struct RunningAssembler: ~Copyable {
                 after.changes.isEmpty
                 ? nil : clock.moment().instant.advanced(by: RunningAssembler.deferredFor)
         }
-        remember(step.changes)
+        answers.remember(step.changes)
         try perform(actions, clock: clock)
     }
 
@@ -119,20 +109,6 @@ struct RunningAssembler: ~Copyable {
         guard isDrained, unreachable.isEmpty else { return now }
         let times = [core.nextDeadline, deferredUntil, housekeeping.nextDeadline, notes.nextDeadline]
         return times.compactMap { $0 }.min()
-    }
-
-    private mutating func remember(_ changes: [Change]) {
-        for change in changes {
-            switch change {
-            case .page(let order, let firstIndex, let items):
-                pages.insert(order, firstIndex: firstIndex, items: items)
-            case .served(let order, _), .abandoned(let order):
-                pages.remove(order)
-            case .accepted, .sealed, .attemptFailed, .attemptLost, .lossTakenBack, .settled, .cancelRequested,
-                .elapsed:
-                break
-            }
-        }
     }
 
     // MARK: In
@@ -175,16 +151,22 @@ struct RunningAssembler: ~Copyable {
             case .answer(let connection, let request, let body):
                 answer(connection, request, body)
             case .answerOutcomes(let connection, let request, let order, let after, let countMax):
-                let body = try outcomes(of: order, after: after, countMax: countMax, now: clock.moment())
+                let body = try answers.outcomes(
+                    of: order, after: after, countMax: countMax,
+                    summary: core.summary(of: order, now: clock.moment()))
                 answer(connection, request, body)
             case .answerTray(let connection, let request, let order, let index, let countMax):
-                let body = try tray(of: order, from: index, countMax: countMax, now: clock.moment())
+                let body = try answers.tray(
+                    of: order, from: index, countMax: countMax,
+                    summary: core.summary(of: order, now: clock.moment()),
+                    slots: core.slots(
+                        of: order, from: index, countMax: min(countMax, Limits.pageItemCountMax)))
                 answer(connection, request, body)
             case .answerList(let connection, let request, let list):
-                answer(connection, request, try orderList(list, now: clock.moment()))
+                let now = clock.moment()
+                answer(connection, request, try answers.list(list) { core.summary(of: $0, now: now) })
             case .forget(let connection):
-                orders.forget(connection)
-                kitchen.forget(connection)
+                doors.forget(connection)
             case .note(let note):
                 later.append((note, place(of: note.connection)))
             }
@@ -197,7 +179,7 @@ struct RunningAssembler: ~Copyable {
 
     private func place(of connection: ConnectionID?) -> DoorPlace? {
         guard let connection else { return nil }
-        return orders.place(of: connection) ?? kitchen.place(of: connection)
+        return doors.orders.place(of: connection) ?? doors.kitchen.place(of: connection)
     }
 
     private mutating func sendLeases(_ grants: [Grant], to connection: ConnectionID) throws(StoreError) {
@@ -219,7 +201,7 @@ struct RunningAssembler: ~Copyable {
     }
 
     private mutating func lease(for grant: Grant) throws(StoreError) -> Lease {
-        let item = try page(of: grant.order, containing: grant.index).map {
+        let item = try answers.page(of: grant.order, containing: grant.index).map {
             $0.items[grant.index - $0.firstIndex]
         }
         guard let item else {
@@ -237,17 +219,8 @@ struct RunningAssembler: ~Copyable {
         }
     }
 
-    private mutating func page(
-        of order: OrderID, containing index: Int
-    ) throws(StoreError) -> PageCache.Page? {
-        if let cached = pages.page(of: order, containing: index) { return cached }
-        guard let read = try store.page(of: order, containing: index) else { return nil }
-        pages.insert(order, firstIndex: read.firstIndex, items: read.items)
-        return PageCache.Page(firstIndex: read.firstIndex, items: read.items)
-    }
-
     private mutating func sendToWorker(_ connection: ConnectionID, _ message: KitchenMessage) {
-        note(kitchen.send(Frames.encode(message), to: connection), connection)
+        note(doors.kitchen.send(Frames.encode(message), to: connection), connection)
     }
 
     private mutating func answer(
@@ -257,7 +230,7 @@ struct RunningAssembler: ~Copyable {
             $0.request = request
             $0.body = body
         }
-        note(orders.send(Frames.encode(message), to: connection), connection)
+        note(doors.orders.send(Frames.encode(message), to: connection), connection)
     }
 
     private mutating func note(_ outcome: Socket.SendOutcome, _ connection: ConnectionID) {
@@ -270,93 +243,21 @@ struct RunningAssembler: ~Copyable {
         }
     }
 
-    // MARK: Answers from core and store
-
-    private func outcomes(
-        of order: OrderID, after landing: Int, countMax: Int, now: Moment
-    ) throws(StoreError) -> OrdersMessage.OneOf_Body {
-        guard let summary = try summary(of: order, now: now) else {
-            return .refusal(RunningAssembler.notFound(order))
-        }
-        let outcomes = try store.outcomes(
-            of: order, after: landing, countMax: countMax, bytesMax: Limits.batchBytesAim)
-        return .outcomes(
-            OutcomeBatch.with {
-                $0.outcomes = outcomes
-                $0.summary = summary
-            })
-    }
-
-    /// One stored page at the most: slots by slots, whatever their payloads weigh.
-    private mutating func tray(
-        of order: OrderID, from index: Int, countMax: Int, now: Moment
-    ) throws(StoreError) -> OrdersMessage.OneOf_Body {
-        guard let summary = try summary(of: order, now: now) else {
-            return .refusal(RunningAssembler.notFound(order))
-        }
-        var tray = TrayPage()
-        tray.summary = summary
-        guard countMax > 0, index < summary.itemCount, let page = try page(of: order, containing: index)
-        else {
-            return .tray(tray)
-        }
-        let items = page.items[(index - page.firstIndex)...].prefix(countMax)
-        let slots = try slots(of: order, from: index, countMax: items.count)
-        tray.items = zip(items, slots).enumerated().map { offset, pair in
-            TrayItem.with {
-                $0.index = UInt32(index + offset)
-                $0.name = pair.0.name
-                $0.station = pair.0.station
-                $0.status = pair.1.status
-                $0.attempts = UInt32(pair.1.attempts)
-                $0.worker = pair.1.worker
-                $0.startedAtMs = UInt64(clamping: pair.1.leasedAt?.milliseconds ?? 0)
-            }
-        }
-        return .tray(tray)
-    }
-
-    private func slots(
-        of order: OrderID, from index: Int, countMax: Int
-    ) throws(StoreError) -> [SlotView] {
-        if let slots = core.slots(of: order, from: index, countMax: countMax) { return slots }
-        return try store.slotStatuses(of: order, from: index, countMax: countMax).map { SlotView(status: $0) }
-    }
-
-    private func orderList(_ list: ListRequest, now: Moment) throws(StoreError) -> OrdersMessage.OneOf_Body {
-        let page = try store.list(
-            status: list.hasStatus ? list.status : nil, before: OrderID(list.afterOrder),
-            countMax: min(max(1, Int(list.orderCountMax)), Limits.batchCountMax))
-        return .list(
-            OrderList.with {
-                $0.orders = page.orders.map { stored in
-                    OrderID(stored.order).flatMap { core.summary(of: $0, now: now) } ?? stored
-                }
-                $0.more = page.more
-            })
-    }
-
-    private func summary(of order: OrderID, now: Moment) throws(StoreError) -> OrderSummary? {
-        if let summary = core.summary(of: order, now: now) { return summary }
-        return try store.summary(of: order)
-    }
-
-    private static func notFound(_ order: OrderID) -> Refusal {
-        Refusal.with {
-            $0.reason = .notFound
-            $0.message = "no order \(order) is known; ended ones are kept for the assembler's retention"
-        }
-    }
-
     // MARK: The end
 
     /// Sockets close; after an orderly end the corrections are saved and the store is tidied.
-    consuming func close(isOrderly: Bool) throws {
-        orders.close(thread: thread)
-        kitchen.close(thread: thread)
-        if isOrderly {
-            if !deferredChanges.isEmpty { try store.commit(deferredChanges) }
-            try store.close()
+    ///
+    /// - Throws: Where the store's files are not where they were: what it held is saved beside.
+    consuming func close(isOrderly: Bool) throws(StoreError) {
+        doors.close(thread: thread)
+        do throws(StoreError) {
+            try store.checkInPlace()
+            if isOrderly {
+                try store.commit(deferredChanges)
+                try store.close()
+            }
+        } catch {
+            throw store.rescue(from: error)
         }
         log.info("assembler stopped", metadata: ["orderly": "\(isOrderly)"])
     }
