@@ -61,5 +61,6 @@ extension Shop {
     fileprivate func bindFiles() {
         environment["TRAY_ORDERS"] = "ipc://\(folder.path)/orders"
         environment["TRAY_KITCHEN"] = "ipc://\(folder.path)/kitchen"
+        environment["TRAY_EVENTS"] = "ipc://\(folder.path)/events"
     }
 }

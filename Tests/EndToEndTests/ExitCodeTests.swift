@@ -53,7 +53,9 @@ extension EndToEnd {
             try await Shop.open { shop in
                 let first = try await shop.startAssembler()
                 let endpoints = shop.environment
-                for key in ["TRAY_ORDERS", "TRAY_KITCHEN"] { shop.environment[key] = "tcp://127.0.0.1:*" }
+                for key in ["TRAY_ORDERS", "TRAY_KITCHEN", "TRAY_EVENTS"] {
+                    shop.environment[key] = "tcp://127.0.0.1:*"
+                }
                 let second = try await shop.finish(try shop.start("assembler"), within: .seconds(20))
                 #expect(second.ending == .exit(74))
                 #expect(second.errors.contains("tray.sqlite"))

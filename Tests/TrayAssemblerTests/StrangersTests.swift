@@ -12,6 +12,7 @@ private struct OpenAssembler {
     let service: AssemblerService
     let orders: String
     let kitchen: String
+    let events: String
     private let folder: URL
 
     init() async throws {
@@ -19,10 +20,12 @@ private struct OpenAssembler {
         var options = AssemblerService.Options()
         options.orders = "tcp://127.0.0.1:*"
         options.kitchen = "tcp://127.0.0.1:*"
+        options.events = "tcp://127.0.0.1:*"
         options.store = folder.appendingPathComponent("tray.sqlite").path
         options.diskReserveBytes = 0
         service = AssemblerService(options, log: Logger(label: "assembler") { _ in SwiftLogNoOpLogHandler() })
-        (orders, kitchen) = try await service.start()
+        let addresses = try await service.start()
+        (orders, kitchen, events) = (addresses.orders, addresses.kitchen, addresses.events)
     }
 
     func close() async throws {
@@ -119,7 +122,7 @@ struct StrangersTests {
     @Test("HTTP, random bytes and half a greeting do not disturb those who speak the protocol")
     func noise() async throws {
         let assembler = try await OpenAssembler()
-        for endpoint in [assembler.orders, assembler.kitchen] {
+        for endpoint in [assembler.orders, assembler.kitchen, assembler.events] {
             try shout(Array("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".utf8), at: endpoint)
             try shout([0xff, 0, 0, 0], at: endpoint)
             for seed in 0..<50 as Range<UInt8> {

@@ -37,9 +37,10 @@ extension AssemblerMachine {
 
     private mutating func answer(_ action: Action) { round.step.actions.append(action) }
 
-    mutating func malformed(_ connection: ConnectionID, _ endpoint: DoorName, _ error: WireError) {
+    mutating func malformed(_ connection: ConnectionID?, _ endpoint: DoorName, _ error: WireError) {
         counters.malformedCount += 1
         note(.malformed(connection, endpoint, error.description))
+        guard let connection else { return }
         let refusal = Refusal.with {
             $0.reason = error == .unknownBody ? .unsupported : .malformed
             $0.message = error.description
@@ -48,6 +49,7 @@ extension AssemblerMachine {
         switch endpoint {
         case .orders: answer(.answer(connection, request: 0, .refusal(refusal)))
         case .kitchen: answer(.tellWorker(connection, .refusal(refusal)))
+        case .events: break
         }
         forgetStranger(connection)
     }

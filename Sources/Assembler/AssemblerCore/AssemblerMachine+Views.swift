@@ -53,6 +53,9 @@ extension AssemblerMachine {
         return tray.slots[index..<min(tray.slots.count, index + countMax)].map(view)
     }
 
+    /// As people see it; `nil` where nobody has a session there.
+    public func workerName(of connection: ConnectionID) -> String? { sessions[connection]?.name }
+
     /// Orders in memory, for counting.
     public var openOrderCount: Int { runningOrderCount }
     public var openLeaseCount: Int { leases.count }

@@ -15,7 +15,9 @@ public enum Input: Sendable {
     /// `known` is what the store knows of a `Submit`'s id or key; `nil` for every other message.
     case producer(ConnectionID, ProducerMessage, known: KnownOrder?)
     /// Something that is not of the contract came from there.
-    case malformed(ConnectionID, DoorName, WireError)
+    ///
+    /// `nil`: from a connection that its endpoint does not tell apart.
+    case malformed(ConnectionID?, DoorName, WireError)
     /// A connection to this endpoint ended, or was ended, before it had spoken the protocol of the sockets.
     case handshakeFailed(DoorName)
     /// The connection is closed, or has gone as far as the shell can tell.
@@ -28,8 +30,8 @@ public enum Input: Sendable {
     case storeIsShort(Bool)
 }
 
-/// The endpoints that take messages.
-public enum DoorName: Sendable { case orders, kitchen }
+/// The endpoints.
+public enum DoorName: Sendable { case orders, kitchen, events }
 
 /// An order that is in the store.
 public struct KnownOrder: Equatable, Sendable {
@@ -91,7 +93,7 @@ public enum Note: Equatable, Sendable {
     case examinationBegan(worker: String, station: String, items: Int)
     /// A result for a slot that had moved on.
     case lateResult(OrderID, index: Int, worker: String)
-    case malformed(ConnectionID, DoorName, String)
+    case malformed(ConnectionID?, DoorName, String)
     /// Somebody came who does not speak the protocol of the sockets.
     case handshakeFailed(DoorName)
     case refused(ConnectionID, Refusal.Reason, String)

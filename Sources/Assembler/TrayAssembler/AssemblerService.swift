@@ -23,6 +23,7 @@ public actor AssemblerService {
     public struct Options: Sendable {
         public var orders = Defaults.ordersEndpoint
         public var kitchen = Defaults.kitchenEndpoint
+        public var events = Defaults.eventsEndpoint
         public var store = "./data/tray.sqlite"
         public var core = CoreConfiguration()
         /// How long ended orders are kept.
@@ -31,6 +32,13 @@ public actor AssemblerService {
         public var diskReserveBytes = 256 << 20
 
         public init() {}
+    }
+
+    /// Where the endpoints are bound, wildcards resolved.
+    public struct Addresses: Equatable, Sendable {
+        public let orders: String
+        public let kitchen: String
+        public let events: String
     }
 
     private nonisolated let thread = PollingThread(name: "assembler")
@@ -50,13 +58,12 @@ public actor AssemblerService {
         self.log = log
     }
 
-    /// Opens the store, takes up what had not ended, and binds. Returns once both endpoints answer.
+    /// Opens the store, takes up what had not ended, and binds. Returns once all endpoints answer.
     ///
     /// Where the store's disk has no room it serves reads, and begins by itself once there is room.
-    /// - Returns: where `orders` and `kitchen` are bound.
-    public func start() throws(AssemblerError) -> (orders: String, kitchen: String) {
+    public func start() throws(AssemblerError) -> Addresses {
         precondition(running == nil && reading == nil && end == nil, "an assembler starts once")
-        let addresses: (orders: String, kitchen: String)
+        let addresses: Addresses
         do {
             addresses = try open(now: clock.moment())
         } catch let error as StoreError {
@@ -74,13 +81,13 @@ public actor AssemblerService {
         return addresses
     }
 
-    private func open(now: Moment) throws -> (orders: String, kitchen: String) {
+    private func open(now: Moment) throws -> Addresses {
         let store = try Store.open(path: options.store)
         let room = Room(of: options.store, reserveBytes: options.diskReserveBytes)
         let beginning = try Beginning(of: store, room: room, at: now.wall)
         let standing = try store.standing()
         let doors = try Doors(options, thread: thread)
-        let addresses = (orders: doors.orders.address, kitchen: doors.kitchen.address)
+        let addresses = doors.addresses
         if let beginning {
             begin(beginning, store, doors, now: now)
         } else {

@@ -8,6 +8,14 @@ struct Stranger: Equatable {
     let failure: MonitorEvent.HandshakeFailure?
 }
 
+/// What came to an endpoint, and came to nothing.
+struct Comers {
+    /// No message ever told of them.
+    var strangers: [Stranger] = []
+    /// Why connections could not be taken, as the system's number; nil: all could.
+    var acceptFailure: Int32?
+}
+
 /// Who is at the other end of each descriptor of an endpoint, as its monitor tells.
 struct Callers {
     private var hosts: [Int32: String] = [:]
@@ -15,6 +23,8 @@ struct Callers {
     private var failure: MonitorEvent.HandshakeFailure?
 
     static let unknownHost = "unknown"
+    /// What a peer has for its handshake: whoever begins one and stays gets no longer.
+    static let handshakeMilliseconds = 5_000
 
     mutating func accepted(_ descriptor: Int32) { hosts[descriptor] = Callers.host(of: descriptor) }
 

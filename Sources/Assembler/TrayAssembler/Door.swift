@@ -20,10 +20,7 @@ struct Door: ~Copyable {
         var arrivals: [Arrival] = []
         /// Opened and closed within the batch: to be handled after it.
         var closedWithin: [ConnectionID] = []
-        /// Connections that came to nothing: no message ever told of them.
-        var strangers: [Stranger] = []
-        /// Why connections could not be taken, as the system's number; nil: all could.
-        var acceptFailure: Int32?
+        var comers = Comers()
         /// Nothing that had arrived is left.
         var isDrained = true
     }
@@ -59,7 +56,7 @@ struct Door: ~Copyable {
         try socket.set(.maxMessageBytes, Limits.messageBytesMax)
         try socket.set(.sendHighWaterMark, Door.waitingMessageCountMax)
         try socket.set(.receiveHighWaterMark, Door.waitingMessageCountMax)
-        try socket.set(.handshakeInterval, Door.handshakeMilliseconds)
+        try socket.set(.handshakeInterval, Callers.handshakeMilliseconds)
         // The core misses a host that has gone within seconds; its connection would stay for ever.
         try socket.set(.keepAlive, 1)
         try socket.set(.keepAliveIdle, 30)
@@ -79,9 +76,6 @@ struct Door: ~Copyable {
     /// Messages that may wait for one peer. What is bulky is pulled, so a healthy peer stays far below.
     private static let waitingMessageCountMax = 10_000
 
-    /// What a peer has for its handshake: whoever begins one and stays gets no longer.
-    private static let handshakeMilliseconds = 5_000
-
     /// Reads what has arrived, at most `countMax` messages or `bytesMax` bytes, and which connections have
     /// closed.
     mutating func receive(
@@ -100,7 +94,7 @@ struct Door: ~Copyable {
             received.append(message)
         }
         let speaking = Set(received.compactMap(\.sourceDescriptor))
-        if batch.isDrained { batch.strangers = takeMute(besides: speaking) }
+        if batch.isDrained { batch.comers.strangers = takeMute(besides: speaking) }
         for message in received where message.sourceDescriptor == nil { noteNameless(message) }
         let (closed, gone) = try drainMonitor(speaking, &batch)
         for descriptor in closed {
@@ -184,14 +178,15 @@ struct Door: ~Copyable {
                 switch caller.failure {
                 case nil: mute[event.value] = caller.host
                 case .connectionLost? where nameless.popFirst() != nil: continue
-                case .connectionLost?, .protocolViolated?, .notAuthenticated?: batch.strangers.append(caller)
+                case .connectionLost?, .protocolViolated?, .notAuthenticated?:
+                    batch.comers.strangers.append(caller)
                 }
             case .accepted:
                 gone.remove(event.value)
                 voices.remove(event.value)
                 callers.accepted(event.value)
             case .handshakeFailed(let reason): callers.handshakeFailed(reason)
-            case .acceptFailed: batch.acceptFailure = event.value
+            case .acceptFailed: batch.comers.acceptFailure = event.value
             case .listening, .bindFailed, .connectDelayed, .connected, .connectRetried,
                 .handshakeSucceeded, .closed, .closeFailed, .other:
                 continue

@@ -1,10 +1,11 @@
 import AssemblerCore
 import ZeroMQ
 
-/// Both endpoints of an assembler, and the count of the connections that they have seen.
+/// The endpoints of an assembler, and the count of the connections that they have seen.
 struct Doors: ~Copyable {
     var orders: Door
     var kitchen: Door
+    var events: EventDoor
     private var connectionNumber: UInt64 = 0
 
     private static let roundMessageCountMax = 2_000
@@ -14,8 +15,15 @@ struct Doors: ~Copyable {
         let context = try Context()
         let orders = try Door(.orders, at: options.orders, context: context, thread: thread)
         let kitchen = try Door(.kitchen, at: options.kitchen, context: context, thread: thread)
+        let events = try EventDoor(at: options.events, context: context, thread: thread)
         self.orders = orders
         self.kitchen = kitchen
+        self.events = events
+    }
+
+    var addresses: AssemblerService.Addresses {
+        AssemblerService.Addresses(
+            orders: orders.address, kitchen: kitchen.address, events: events.address)
     }
 
     /// What has arrived, as much as a round takes.
@@ -35,5 +43,6 @@ struct Doors: ~Copyable {
     consuming func close(thread: PollingThread) {
         orders.close(thread: thread)
         kitchen.close(thread: thread)
+        events.close(thread: thread)
     }
 }

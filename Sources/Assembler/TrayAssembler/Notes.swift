@@ -103,7 +103,10 @@ struct Notes {
                     message: "message not understood", host: place?.host ?? Callers.unknownHost,
                     door: "\(endpoint)",
                     what: "it is not of the contract"),
-                details: ["connection": "\(connection.number)", "error": "\(Notes.line(message))"], now: now)
+                details: [
+                    "connection": "\(connection.map { "\($0.number)" } ?? "unknown")",
+                    "error": "\(Notes.line(message))",
+                ], now: now)
         // The door knows who it was, and has told of it.
         case .handshakeFailed: break
         case .refused(let connection, let reason, let message):

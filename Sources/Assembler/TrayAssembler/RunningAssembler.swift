@@ -31,7 +31,8 @@ struct RunningAssembler: ~Copyable {
             "assembler started",
             metadata: [
                 "orders": "\(doors.orders.address)", "kitchen": "\(doors.kitchen.address)",
-                "store": "\(options.store)", "incarnation": "\(beginning.incarnation)",
+                "events": "\(doors.events.address)", "store": "\(options.store)",
+                "incarnation": "\(beginning.incarnation)",
                 "restored_orders": "\(beginning.orders.count)",
             ])
         self.thread = thread
@@ -52,6 +53,7 @@ struct RunningAssembler: ~Copyable {
     /// - Returns: when the next one is due at the latest.
     mutating func round(_ clock: Clock) throws -> Instant? {
         let (fromKitchen, fromOrders) = try doors.receive()
+        let fromEvents = try doors.events.receive()
         let now = clock.moment()
         var step = Step()
         if let isShort = try housekeeping.look(now: now.instant) {
@@ -71,12 +73,19 @@ struct RunningAssembler: ~Copyable {
                 step.append(core.handle(.disconnected(connection), now: now))
             }
         }
-        for (door, batch) in [(DoorName.kitchen, fromKitchen), (.orders, fromOrders)] {
-            if let code = batch.acceptFailure { notes.writeAcceptFailure(code, at: door, now: now.instant) }
-            for stranger in batch.strangers {
+        let comers = [
+            (DoorName.kitchen, fromKitchen.comers), (.orders, fromOrders.comers),
+            (.events, fromEvents.comers),
+        ]
+        for (door, comers) in comers {
+            if let code = comers.acceptFailure { notes.writeAcceptFailure(code, at: door, now: now.instant) }
+            for stranger in comers.strangers {
                 notes.write(stranger, at: door, now: now.instant)
                 step.append(core.handle(.handshakeFailed(door), now: now))
             }
+        }
+        for _ in 0..<fromEvents.malformedCount {
+            step.append(core.handle(.malformed(nil, .events, .undecodable), now: now))
         }
         notes.tick(now: now.instant)
         step.append(core.tick(now: now, drained: fromKitchen.isDrained))
@@ -103,6 +112,22 @@ struct RunningAssembler: ~Copyable {
         }
         answers.remember(step.changes)
         try perform(actions, clock: clock)
+        if doors.events.hasSubscribers { publish(step.changes, actions, at: clock.moment().wall) }
+    }
+
+    /// Tells what is committed, and done, to whoever wants to know.
+    private mutating func publish(_ changes: [Change], _ actions: [Action], at wall: WallTime) {
+        var events: [Event] = changes.flatMap(Event.of)
+        for action in actions {
+            switch action {
+            case .lease(let connection, let grant):
+                events.append(Event.of(grant, worker: core.workerName(of: connection) ?? ""))
+            case .note(let note):
+                if let event = Event.of(note) { events.append(event) }
+            case .tellWorker, .answer, .answerOutcomes, .answerTray, .answerList, .forget: break
+            }
+        }
+        for event in events { doors.events.publish(event, incarnation: core.incarnation, at: wall) }
     }
 
     private func nextRound(isDrained: Bool, now: Instant) -> Instant? {

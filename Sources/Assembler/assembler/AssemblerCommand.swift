@@ -42,6 +42,12 @@ struct RunCommand: AsyncParsableCommand {
     @Option(help: "Endpoint for workers (TRAY_KITCHEN). Default: \(Defaults.kitchenEndpoint).")
     var kitchen: String?
 
+    @Option(
+        help:
+            "Endpoint for whoever wants to know what happens (TRAY_EVENTS). Default: \(Defaults.eventsEndpoint)."
+    )
+    var events: String?
+
     @Option(help: "The store's file (TRAY_STORE). Default: ./data/tray.sqlite.")
     var store: String?
 
@@ -107,6 +113,7 @@ struct RunCommand: AsyncParsableCommand {
         var flags: [String: String] = [:]
         flags["orders"] = orders
         flags["kitchen"] = kitchen
+        flags["events"] = events
         flags["store"] = store
         flags["retention"] = retention
         flags["disk_reserve_mib"] = diskReserveMebibytes
@@ -121,12 +128,15 @@ struct RunCommand: AsyncParsableCommand {
         var options = AssemblerService.Options()
         options.orders = try settings.value(Keys.orders)
         options.kitchen = try settings.value(Keys.kitchen)
+        options.events = try settings.value(Keys.events)
         options.store = try settings.value(Keys.store)
         options.retention = try settings.value(Keys.retention)
         options.diskReserveBytes = try settings.value(Keys.diskReserveMebibytes) << 20
         options.core.workerDeathsMax = try settings.value(Keys.workerDeathsMax)
         options.core.program = Program.name
-        for (key, endpoint) in [("orders", options.orders), ("kitchen", options.kitchen)] {
+        for (key, endpoint) in [
+            ("orders", options.orders), ("kitchen", options.kitchen), ("events", options.events),
+        ] {
             if let complaint = Endpoint.problem(of: endpoint, binding: true) {
                 throw settings.failure(at: key, complaint)
             }
@@ -177,6 +187,7 @@ struct VerifyCommand: ParsableCommand {
 enum Keys {
     static let orders = Setting.text("orders", default: Defaults.ordersEndpoint)
     static let kitchen = Setting.text("kitchen", default: Defaults.kitchenEndpoint)
+    static let events = Setting.text("events", default: Defaults.eventsEndpoint)
     static let store = Setting.text("store", default: "./data/tray.sqlite")
     static let retention = Setting.duration("retention", default: .seconds(7 * 24 * 3600))
     static let diskReserveMebibytes = Setting.count("disk_reserve_mib", in: 0...1_048_576, default: 256)
@@ -191,7 +202,8 @@ enum Keys {
     static let insecure = Setting.toggle("insecure", default: false)
 
     static let all = [
-        orders.key, kitchen.key, store.key, retention.key, diskReserveMebibytes.key, workerDeathsMax.key,
+        orders.key, kitchen.key, events.key, store.key, retention.key, diskReserveMebibytes.key,
+        workerDeathsMax.key,
         insecure.key,
         Logs.level.key,
     ]
@@ -216,7 +228,9 @@ extension AssemblerError {
         switch self {
         case .store(let error): Failure(.store, "\(error)")
         case .socket(let error):
-            Failure(.configuration, "\(error); see --orders (TRAY_ORDERS) and --kitchen (TRAY_KITCHEN)")
+            Failure(
+                .configuration,
+                "\(error); see --orders (TRAY_ORDERS), --kitchen (TRAY_KITCHEN) and --events (TRAY_EVENTS)")
         }
     }
 }

@@ -13,7 +13,6 @@ struct EventDoor: ~Copyable {
     private let socket: Socket
     private let monitor: SocketMonitor
     private var callers = Callers()
-    private let incarnation: UInt32
     private var subscriptions: Set<[UInt8]> = []
     private var eventCount: UInt64 = 0
     private var sequences: [Event.Topic: UInt64] = [:]
@@ -28,14 +27,14 @@ struct EventDoor: ~Copyable {
     struct Batch {
         /// Messages that are no subscriptions.
         var malformedCount = 0
-        var strangers: [Stranger] = []
+        var comers = Comers()
     }
 
-    init(at address: String, incarnation: UInt32, context: Context, thread: PollingThread) throws(ZeroMQError)
-    {
+    init(at address: String, context: Context, thread: PollingThread) throws(ZeroMQError) {
         let socket = try Socket(context, .xpub)
         try socket.set(.maxMessageBytes, EventDoor.subscriptionBytesMax)
         try socket.set(.sendHighWaterMark, EventDoor.waitingEventCountMax)
+        try socket.set(.handshakeInterval, Callers.handshakeMilliseconds)
         let monitor = try socket.monitor()
         try socket.bind(address)
         self.address = try socket.boundEndpoint
@@ -43,7 +42,6 @@ struct EventDoor: ~Copyable {
         thread.watch(monitor)
         self.socket = socket
         self.monitor = monitor
-        self.incarnation = incarnation
         encoder = JSONEncoder()
         encoder.keyEncodingStrategy = .convertToSnakeCase
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
@@ -69,8 +67,9 @@ struct EventDoor: ~Copyable {
             case .disconnected:
                 // Who has subscribed to nothing is no stranger: only who does not speak the protocol.
                 let caller = callers.disconnected(event.value)
-                if caller.failure != nil { batch.strangers.append(caller) }
-            case .listening, .bindFailed, .acceptFailed, .connectDelayed, .connected, .connectRetried,
+                if caller.failure != nil { batch.comers.strangers.append(caller) }
+            case .acceptFailed: batch.comers.acceptFailure = event.value
+            case .listening, .bindFailed, .connectDelayed, .connected, .connectRetried,
                 .handshakeSucceeded, .closed, .closeFailed, .other:
                 continue
             }
@@ -79,7 +78,7 @@ struct EventDoor: ~Copyable {
     }
 
     /// Tells those who want to know.
-    mutating func publish(_ event: Event, at wall: WallTime) {
+    mutating func publish(_ event: Event, incarnation: UInt32, at wall: WallTime) {
         let topic = Array(event.topic.rawValue.utf8)
         sequences[event.topic, default: 0] += 1
         guard subscriptions.contains(where: topic.starts) else { return }
