@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Testing
 import TrayWorker
 import Wire
@@ -194,11 +195,8 @@ struct CommandHandlerTests {
     @Test("the program and what it has started have one grace together, whoever has to be killed for it")
     func oneGrace() async throws {
         let folder = try Folder()
-        let script = """
-            trap '' TERM
-            sh -c 'while :; do sleep 1; done' & echo $! > \(folder.path)/child
-            while :; do sleep 1; done
-            """
+        let script =
+            "trap '' TERM; sh -c 'while :; do sleep 1; done' & echo $! > \(folder.path)/child; wait; wait"
         let command = try shell(script, grace: .seconds(2))
         let running = Task { await command.run(attempt()) }
         let child = try await folder.wait(for: "child")
@@ -207,6 +205,23 @@ struct CommandHandlerTests {
         _ = await running.value
         #expect(ContinuousClock.now - cancelledAt < .seconds(3.5))
         #expect(!isAlive(child))
+    }
+
+    @Test("orphans that are this process's own, as in a container, are not waited for once they are dead")
+    func orphans() async throws {
+        let folder = try Folder()
+        // From here on the orphans of our commands are our children, as they are there.
+        try inheritOrphans(true)
+        defer { #expect(throws: Never.self) { try inheritOrphans(false) } }
+        let script = "sleep 60 & echo $! > \(folder.path)/child; exec sleep 60"
+        let command = try shell(script, grace: .seconds(9))
+        let running = Task { await command.run(attempt()) }
+        let child = try await folder.wait(for: "child")
+        let cancelledAt = ContinuousClock.now
+        running.cancel()
+        _ = await running.value
+        #expect(ContinuousClock.now - cancelledAt < .seconds(8))
+        #expect(!FileManager.default.fileExists(atPath: "/proc/\(child)"), "not even a zombie")
     }
 
     @Test("what is abandoned while it is being ended is killed at once, children too")
@@ -304,5 +319,12 @@ struct CommandHandlerTests {
             return
         }
         #expect(message.hasPrefix("cannot run \(path): "))
+    }
+
+    /// `prctl(PR_SET_CHILD_SUBREAPER)`, which Swift does not import because it takes any number of arguments.
+    private func inheritOrphans(_ inherits: Bool) throws {
+        typealias Prctl = @convention(c) (Int32, UInt, UInt, UInt, UInt) -> Int32
+        let prctl = unsafeBitCast(try #require(dlsym(nil, "prctl")), to: Prctl.self)
+        try #require(prctl(36, inherits ? 1 : 0, 0, 0, 0) == 0)
     }
 }

@@ -25,7 +25,12 @@ struct ProcessGroup: Sendable {
         }.value
     }
 
-    private var hasMembers: Bool { Glibc.kill(-id, 0) == 0 }
+    /// Its program has been waited for.
+    private var hasMembers: Bool {
+        // The first process of a container inherits orphans, and nobody else waits for them.
+        while waitpid(-id, nil, WNOHANG) > 0 {}
+        return Glibc.kill(-id, 0) == 0
+    }
 }
 
 /// The groups that run now, so that none outlives its worker: an orderly end kills them, and whatever other end
