@@ -17,7 +17,7 @@ extension EndToEnd {
         func once(signal: Int32) async throws {
             try await Shop.open { shop in
                 let worker = try await start(shop)
-                try shop.write("order.yaml", work(seconds: 1))
+                try shop.write("order.yaml", work(seconds: 2))
                 let order = try await shop.produce("submit", "order.yaml").line
                 try await shop.waitForLeases(of: order, count: 4)
                 worker.send(signal)
@@ -106,7 +106,7 @@ extension EndToEnd {
                 var workers: [String: Running] = [:]
                 for name in names { workers[name] = try shop.startWorker(name) }
                 try await shop.waitForWorkers(count: 4)
-                try shop.write("order.yaml", load(count: 80))
+                try shop.write("order.yaml", load(count: 120))
                 var orders: [String] = []
                 for name in names + names {
                     orders.append(try await shop.produce("submit", "order.yaml").line)
