@@ -18,9 +18,9 @@ struct UntouchedTests {
             try FileManager.default.removeItem(atPath: kitchen.path)
             try kitchen.tamper("CREATE TABLE song (title TEXT); INSERT INTO song VALUES ('Tray')")
         },
-        Trouble(testDescription: "a later version's") { try $0.tamper("PRAGMA user_version = 7") },
+        Trouble(testDescription: "a later version's") { try $0.tamper("PRAGMA user_version = 97") },
         Trouble(testDescription: "one with a later migration") {
-            try $0.tamper("INSERT INTO grdb_migrations VALUES ('2')")
+            try $0.tamper("INSERT INTO grdb_migrations VALUES ('99')")
         },
         Trouble(testDescription: "without its end") { kitchen in
             try Data(try kitchen.bytes.prefix(20_000)).write(to: URL(filePath: kitchen.path))

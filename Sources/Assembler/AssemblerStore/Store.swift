@@ -47,8 +47,8 @@ public final class Store {
     /// Opens the store for writing, made anew where there is none; records that an assembler started, and
     /// loads the orders that have not ended.
     ///
-    /// They are read before anything is written: a store that is damaged there is left as it is. Where this
-    /// throws, the store goes on reading.
+    /// They are read before anything is written, migrations too: a store that is damaged there is left as it
+    /// is. Where this throws, the store goes on reading.
     /// - Returns: The count of starts, this one included, and the orders in the order of their acceptance.
     public func begin(at now: WallTime) throws(StoreError) -> (incarnation: UInt32, orders: [RestoredOrder]) {
         try checkInPlace()

@@ -35,6 +35,11 @@ struct Doors: ~Copyable {
         return (fromKitchen, fromOrders)
     }
 
+    /// Where this peer is, as far as it is known.
+    func place(of connection: ConnectionID) -> DoorPlace? {
+        orders.place(of: connection) ?? kitchen.place(of: connection)
+    }
+
     mutating func forget(_ connection: ConnectionID) {
         orders.forget(connection)
         kitchen.forget(connection)

@@ -21,6 +21,7 @@ struct ReadingAssembler: ~Copyable {
     /// When each worker was last refused.
     private var workers: [ConnectionID: Instant] = [:]
     private var nextLook: Instant
+    private var notes: Notes
     private let log: Logger
 
     private static let lookPause = Duration.seconds(1)
@@ -49,6 +50,7 @@ struct ReadingAssembler: ~Copyable {
         self.thread = thread
         program = options.core.program
         nextLook = now.instant.advanced(by: ReadingAssembler.lookPause)
+        notes = Notes(log: log)
         self.log = log
     }
 
@@ -63,7 +65,13 @@ struct ReadingAssembler: ~Copyable {
         for batch in [fromKitchen, fromOrders] {
             for connection in batch.closedBefore + batch.closedWithin { forget(connection) }
         }
-        return fromKitchen.isDrained && fromOrders.isDrained ? nextLook : now
+        for (door, batch) in [(DoorName.kitchen, fromKitchen), (.orders, fromOrders)] {
+            if let code = batch.acceptFailure { notes.writeAcceptFailure(code, at: door, now: now) }
+            for stranger in batch.strangers { notes.write(stranger, at: door, now: now) }
+        }
+        notes.tick(now: now)
+        guard fromKitchen.isDrained, fromOrders.isDrained else { return now }
+        return [nextLook, notes.nextDeadline].compactMap { $0 }.min()
     }
 
     /// Once a second: whether there is room to begin now.
@@ -108,7 +116,7 @@ struct ReadingAssembler: ~Copyable {
             }
             tellWorker(arrival.connection, .unavailable, whyNot)
         } catch {
-            noteMalformed(arrival.connection, error)
+            noteMalformed(arrival.connection, .kitchen, error, now: now)
             tellWorker(arrival.connection, error == .unknownBody ? .unsupported : .malformed, "\(error)")
         }
     }
@@ -127,7 +135,7 @@ struct ReadingAssembler: ~Copyable {
         do {
             message = try Frames.decode(arrival.frames, as: ProducerMessage.self)
         } catch {
-            noteMalformed(connection, error)
+            noteMalformed(connection, .orders, error, now: now)
             let reason = error == .unknownBody ? Refusal.Reason.unsupported : .malformed
             return answer(connection, 0, .refusal(refusal(reason, "\(error)")))
         }
@@ -247,9 +255,11 @@ struct ReadingAssembler: ~Copyable {
         }
     }
 
-    private func noteMalformed(_ connection: ConnectionID, _ error: WireError) {
-        log.warning(
-            "malformed message", metadata: ["connection": "\(connection.number)", "error": "\(error)"])
+    private mutating func noteMalformed(
+        _ connection: ConnectionID, _ door: DoorName, _ error: WireError, now: Instant
+    ) {
+        let note = Note.malformed(connection, door, error.description)
+        notes.write(note, at: doors.place(of: connection), now: now)
     }
 
     private mutating func forget(_ connection: ConnectionID) {

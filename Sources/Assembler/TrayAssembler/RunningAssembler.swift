@@ -204,7 +204,7 @@ struct RunningAssembler: ~Copyable {
 
     private func place(of connection: ConnectionID?) -> DoorPlace? {
         guard let connection else { return nil }
-        return doors.orders.place(of: connection) ?? doors.kitchen.place(of: connection)
+        return doors.place(of: connection)
     }
 
     private mutating func sendLeases(_ grants: [Grant], to connection: ConnectionID) throws(StoreError) {
