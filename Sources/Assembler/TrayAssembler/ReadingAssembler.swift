@@ -66,8 +66,8 @@ struct ReadingAssembler: ~Copyable {
             for connection in batch.closedBefore + batch.closedWithin { forget(connection) }
         }
         for (door, batch) in [(DoorName.kitchen, fromKitchen), (.orders, fromOrders)] {
-            if let code = batch.acceptFailure { notes.writeAcceptFailure(code, at: door, now: now) }
-            for stranger in batch.strangers { notes.write(stranger, at: door, now: now) }
+            if let code = batch.comers.acceptFailure { notes.writeAcceptFailure(code, at: door, now: now) }
+            for stranger in batch.comers.strangers { notes.write(stranger, at: door, now: now) }
         }
         notes.tick(now: now)
         guard fromKitchen.isDrained, fromOrders.isDrained else { return now }

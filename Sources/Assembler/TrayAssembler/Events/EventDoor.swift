@@ -86,7 +86,7 @@ struct EventDoor: ~Copyable {
         let envelope = CloudEvent(
             id: "\(incarnation)-\(eventCount)", type: "tray.\(event.topic.rawValue)", subject: event.subject,
             time: Date(timeIntervalSince1970: Double(wall.milliseconds) / 1_000)
-                .formatted(.iso8601.year().month().day().time(includingFractionalSeconds: true)),
+                .formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true)),
             sequence: "\(sequences[event.topic, default: 0])", data: event.fields)
         do {
             // A reader that is full misses it: the socket drops, and its sequence says so.
