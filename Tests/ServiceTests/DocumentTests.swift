@@ -154,7 +154,8 @@ struct DocumentTests {
         "numbers that JSON lacks are refused", arguments: [".inf", "-.INF", ".nan", "0xFFFFFFFFFFFFFFFFFF"])
     func notJSON(text: String) {
         #expect(
-            complaint { _ = try Document.parse("a: \(text)", file: "x").root.jsonText() }?.hasPrefix("x:1: a: ")
+            complaint { _ = try Document.parse("a: \(text)", file: "x").root.jsonText() }?.hasPrefix(
+                "x:1: a: ")
                 == true)
     }
 

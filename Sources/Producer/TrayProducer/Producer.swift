@@ -183,7 +183,8 @@ extension Producer {
     private static func check(_ summary: OrderSummary) throws(ProducerError) {
         let (itemCount, landing) = (Int(summary.itemCount), Int(summary.lastLanding))
         guard itemCount <= Limits.orderItemCountMax, landing <= itemCount else {
-            throw .malformed("the assembler speaks of an order of \(itemCount) items, \(landing) of them settled")
+            throw .malformed(
+                "the assembler speaks of an order of \(itemCount) items, \(landing) of them settled")
         }
     }
 

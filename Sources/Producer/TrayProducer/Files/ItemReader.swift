@@ -23,7 +23,8 @@ struct ItemReader {
             byteCount += item.payload.data.count
             guard byteCount <= Limits.openBytesMax else {
                 throw node.error(
-                    "the payloads up to here are more than \(Limits.openBytesMax) bytes; no assembler holds more")
+                    "the payloads up to here are more than \(Limits.openBytesMax) bytes; no assembler holds more"
+                )
             }
             items.append(item)
         }
