@@ -43,6 +43,15 @@ public struct Socket: ~Copyable {
         try handle.set(option.number, Int32(clamping: value), named: name)
     }
 
+    /// Has TCP ask a peer that was silent for 30 s whether it is there, and give its connection up when it has not
+    /// answered for another 30. Before `bind` or `connect`.
+    public func keepAlive() throws(ZeroMQError) {
+        try set(.keepAlive, 1)
+        try set(.keepAliveIdle, 30)
+        try set(.keepAliveInterval, 10)
+        try set(.keepAliveCount, 3)
+    }
+
     /// Makes a subscriber take the messages whose first frame begins with `topic`; nothing: all of them.
     public func subscribe(to topic: [UInt8]) throws(ZeroMQError) {
         try handle.set(ZMQ_SUBSCRIBE, topic, named: "subscribe")

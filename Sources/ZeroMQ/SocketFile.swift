@@ -23,7 +23,8 @@ enum SocketFile {
     private static func isListenedTo(_ path: String) -> Bool {
         let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
         let descriptor = socket(AF_UNIX, type, 0)
-        guard descriptor >= 0 else { return false }
+        // Nobody can tell: then nothing is taken from anybody.
+        guard descriptor >= 0 else { return true }
         defer { close(descriptor) }
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
@@ -38,7 +39,7 @@ enum SocketFile {
         let code = withUnsafePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(descriptor, $0, size) }
         }
-        // With a queue of connections that is full, it is listened to all the same.
-        return code == 0 || errno == EAGAIN || errno == EINPROGRESS
+        // Only a refusal says that nobody listens: a full queue, or another user's socket, does not.
+        return code == 0 || errno != ECONNREFUSED && errno != ENOENT
     }
 }

@@ -130,6 +130,26 @@ struct ExaminationTests {
         #expect(step.acks.map(\.fate) == [.stored])
     }
 
+    @Test("convicts nobody while what has arrived is not read: a success may be in it")
+    func notDrained() {
+        var shop = Shop()
+        _ = shop.order(Shop.items("grill"))
+        for number in 1...4 {
+            let worker = shop.joined("w-\(number)", ["grill": 1])
+            _ = shop.live(.milliseconds(10))
+            _ = shop.kill(worker, shop.held(by: worker))
+        }
+        let worker = shop.joined("w-5", ["grill": 1])
+        _ = shop.joined("other", ["grill": 1])
+        _ = shop.live(.milliseconds(10))
+        let grant = shop.held(by: worker)[0]
+        _ = shop.round(shop.started(worker, [grant]))
+        _ = shop.core.handle(.disconnected(worker), now: shop.now)
+        let unread = shop.core.tick(now: shop.now, drained: false)
+        #expect(unread.outcomes.isEmpty && unread.grants.isEmpty)
+        #expect(shop.round(shop.done(worker, grant)).outcomes.map(\.status) == [.done])
+    }
+
     @Test("gives nothing to a worker in its pause, and one suspect to a worker on trial")
     func probation() {
         var shop = Shop()

@@ -47,7 +47,7 @@ extension EndToEnd {
                 try await shop.startAssembler()
                 let workers = try await shop.startWorkers("worker-1", "worker-2")
                 let listener = try await listen(shop, "order.", "item.", "attempt.", "worker.")
-                try shop.write("order.yaml", naps(seconds: 1, count: 2))
+                try shop.write("order.yaml", naps(seconds: 4, count: 2))
                 let order = try await shop.produce("submit", "order.yaml").line
                 let victim = try await eventually("a lease") {
                     try events(of: listener).first { $0.type == "tray.item.leased" && $0.subject == order }?
@@ -116,6 +116,36 @@ extension EndToEnd {
                     try events(of: listener).last?.id.hasPrefix("2-") == true, "of the second incarnation")
                 listener.send(SIGINT)
                 #expect(try await listener.end() == .exit(130))
+            }
+        }
+
+        @Test("that nobody was there to hear are counted: the next reader sees the gap")
+        func gap() async throws {
+            try await Shop.open { shop in
+                try await shop.startAssembler()
+                try await shop.startWorkers("worker-1")
+                let first = try await listen(shop, "order.served")
+                first.send(SIGTERM)
+                try await first.end()
+                let last = try #require(try events(of: first).last.flatMap { Int($0.sequence) })
+                // The end of a reader takes a moment to arrive; from then on nobody is told.
+                for _ in 0..<5 { _ = try await shop.produce("submit", "probe.yaml", "--wait") }
+                let second = try await listen(shop, "order.served")
+                let next = try #require(try events(of: second).first.flatMap { Int($0.sequence) })
+                #expect(next > last + 5)
+            }
+        }
+
+        @Test("of a topic as long as it may be are subscribed to, though there are none")
+        func longTopic() async throws {
+            try await Shop.open { shop in
+                try await shop.startAssembler()
+                try await shop.startWorkers("worker-1")
+                let listener = try await listen(shop, String(repeating: "x", count: 245), "order.served")
+                #expect(listener.hasEnded == nil)
+                #expect(try await shop.counters()["malformed_messages"] == 0)
+                let tooLong = try await shop.produce("events", String(repeating: "x", count: 246))
+                #expect(tooLong.ending == .exit(64))
             }
         }
 

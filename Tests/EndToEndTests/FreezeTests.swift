@@ -32,7 +32,7 @@ extension EndToEnd {
                 try await eventually("the word that its result was late") {
                     frozen.errorText.contains("result dropped") ? true : nil
                 }
-                #expect(try await shop.counters()["late_results"] == 1)
+                #expect(try await shop.counters()["late_results", default: 0] > 0)
                 #expect(try await shop.produce("status", order, "--json").output == served.output)
             }
         }

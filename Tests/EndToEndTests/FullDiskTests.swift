@@ -120,6 +120,24 @@ extension EndToEnd {
             }
         }
 
+        @Test("is no reason to end badly: an assembler that has nothing to write stops with 0")
+        func stopWhenFull() async throws {
+            try await Shop.open { shop in
+                try await Disk.open(mebibytes: 64, in: shop) { disk in
+                    shop.environment["TRAY_DISK_RESERVE_MIB"] = "16"
+                    let assembler = try await shop.startAssembler()
+                    try shop.writeLargeEchoes("order.yaml", count: 10, kibibytes: 300)
+                    let order = try await shop.produce("submit", "order.yaml").line
+                    try disk.fill()
+                    try await shop.stop(assembler)
+                    try disk.makeRoom()
+                    try await shop.startAssembler()
+                    #expect(
+                        try await shop.produce("status", order, "--json").report().counts["waiting"] == 10)
+                }
+            }
+        }
+
         @Test("that is read-only ends a start (74), changes nothing, and writable again loses nothing")
         func readOnly() async throws {
             try await Shop.open { shop in

@@ -90,7 +90,12 @@ extension EndToEnd {
                 #expect(assembler.errorText.contains(copy))
                 #expect(assembler.errorText.contains("move that copy to \(file.path)"))
 
-                shop.environment["TRAY_STORE"] = copy
+                // A supervisor starts it again: not with an empty store, which workers would give their results to.
+                let again = try await shop.finish(try shop.start("assembler"))
+                #expect(again.ending == .exit(74))
+                #expect(again.errors.contains(copy) || again.errors.contains("is not a store of Tray"))
+                try? FileManager.default.removeItem(at: file)  // only where another file took its place
+                try FileManager.default.moveItem(atPath: copy, toPath: file.path)
                 try await shop.startAssembler()
                 try await shop.startWorkers("worker-1")
                 for order in orders {

@@ -20,7 +20,7 @@ extension AssemblerMachine {
         if isAlone { round.accused.append(Accusation(lease: held, worker: session.name)) }
     }
 
-    /// Once the round is over: its last result, or a word of the worker that it is alive, may have come in it.
+    /// Once all that had arrived is read: the last result, or a word of the worker that it is alive, may be in it.
     mutating func convictAccused(now: Moment) {
         let accused = round.accused
         round.accused = []
@@ -102,9 +102,11 @@ extension AssemblerMachine {
 
     /// Puts what became suspect in this round into its stations' queues.
     mutating func takeUpSuspects() {
-        let suspects = round.suspects
-        round.suspects = [:]
-        for (station, items) in suspects {
+        // An accused one waits for its judgement.
+        let accused = Set(round.accused.map(\.lease.item))
+        let suspects = round.suspects.mapValues { $0.filter { !accused.contains($0) } }
+        round.suspects = round.suspects.mapValues { $0.filter(accused.contains) }.filter { !$0.value.isEmpty }
+        for (station, items) in suspects where !items.isEmpty {
             stations[station.value].suspects.add(items.filter(isWaitingSuspect)) { item in
                 trays[item.order]?.losses.of(item.index).last?.instance
             }

@@ -85,7 +85,7 @@ public struct AssemblerMachine: Sendable {
         if hasTicked { forgiveDeafness(now: now.instant) } else { beginRecovery(now: now.instant) }
         lastTick = now.instant
         while let event = timers.popDue(now.instant) { fire(event, drained: drained, now: now) }
-        convictAccused(now: now)
+        if drained { convictAccused(now: now) }
         takeUpSuspects()
         endExaminations(now: now.instant)
         leaseOut(now: now)

@@ -29,6 +29,9 @@ extension Store {
         }
     }
 
+    /// Where the content of a store that was removed is saved.
+    static func rescued(_ path: String) -> String { "\(path).rescued" }
+
     private func rescue() -> Rescue {
         if isWriting, files?.isFileInPlace == true, foldLogWhole() { return .inPlace }
         do throws(StoreError) {
@@ -36,7 +39,9 @@ extension Store {
             let copy = try RescuedCopy(of: path)
             do throws(StoreError) {
                 try perform { try $0.execute(sql: "VACUUM INTO ?", arguments: [copy.path]) }
-                return .copied(to: try copy.keep(as: "\(path).rescued"))
+                let name = try copy.keep(as: Store.rescued(path))
+                files?.setLogAside(as: "\(name)-log")
+                return .copied(to: name)
             } catch {
                 copy.discard()
                 throw error

@@ -35,10 +35,15 @@ public final class Store {
     /// Locks the store at `path` for this process, and opens it for reading, which changes nothing and needs
     /// no room. Where there is none yet, one that is empty is read.
     ///
-    /// A file that is not a store, is damaged or comes from a later version is left exactly as it is.
+    /// A file that is not a store, is damaged or comes from a later version is left exactly as it is. Where there is
+    /// none, but a copy that was saved when one was removed, no other is begun: workers would bring it the results
+    /// of the lost one, and forget them.
     public static func open(path: String) throws(StoreError) -> Store {
         try StoreFile.makeFolder(of: path)
         let lock = try StoreLock(storePath: path)
+        if try StoreFile.inspect(path) == .missing, access(Store.rescued(path), F_OK) == 0 {
+            throw .abandoned(path: path, copy: Store.rescued(path))
+        }
         let reader = try Reader(path: path)
         try StoreFile.checkWritable(path)
         return Store(path: path, reader: reader, lock: lock)
@@ -117,11 +122,12 @@ public final class Store {
         try database.execute(sql: "PRAGMA wal_autocheckpoint = 0")
     }
 
-    /// Writes the log into the file, as far as somebody who reads at the same time (`verify`) allows.
+    /// Writes the log into the file, as far as somebody who reads at the same time (`verify`) allows,
+    /// or a full disk does.
     static func foldLog(_ database: Database) throws {
         do {
             try database.checkpoint(.truncate)
-        } catch DatabaseError.SQLITE_BUSY {
+        } catch DatabaseError.SQLITE_BUSY, DatabaseError.SQLITE_FULL {
             // The log stays, and is whole.
         }
     }

@@ -20,6 +20,8 @@ public enum StoreError: Error, Equatable, Sendable {
     case busy(path: String, detail: String)
     /// The file, or its log, was removed or replaced while it was open.
     case displaced(path: String, detail: String, rescue: Rescue)
+    /// There is none, but a copy of one that was removed while it was open.
+    case abandoned(path: String, copy: String)
     /// The file system, or SQLite, failed in another way.
     case failed(path: String, detail: String)
 
@@ -97,6 +99,9 @@ extension StoreError: CustomStringConvertible {
         case .displaced(let path, let detail, let rescue):
             "the store \(path) is not where it was: \(detail) while it was open; "
                 + StoreError.advice(rescue, path: path)
+        case .abandoned(let path, let copy):
+            "there is no store \(path), but it was removed while it was open, and what it held is in \(copy): "
+                + "move that file to \(path), or elsewhere to begin with an empty store"
         case .failed(let path, let detail):
             "the store \(path) cannot be used: \(detail)"
         }
@@ -115,7 +120,8 @@ extension StoreError {
             "everything that was acknowledged is in \(path) again: find out what removes files here, "
                 + "and start the assembler again"
         case .failed(let detail):
-            "what was acknowledged could not be saved (\(detail)): restore a copy"
+            "what was acknowledged could not be saved (\(detail)): find the file that was moved away, with its -wal, "
+                + "or restore a copy"
         }
     }
 }

@@ -58,10 +58,7 @@ struct Door: ~Copyable {
         try socket.set(.receiveHighWaterMark, Door.waitingMessageCountMax)
         try socket.set(.handshakeInterval, Callers.handshakeMilliseconds)
         // The core misses a host that has gone within seconds; its connection would stay for ever.
-        try socket.set(.keepAlive, 1)
-        try socket.set(.keepAliveIdle, 30)
-        try socket.set(.keepAliveInterval, 10)
-        try socket.set(.keepAliveCount, 3)
+        try socket.keepAlive()
         let monitor = try socket.monitor()
         try socket.bind(address)
         let bound = try socket.boundEndpoint

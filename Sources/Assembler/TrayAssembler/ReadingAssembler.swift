@@ -59,15 +59,19 @@ struct ReadingAssembler: ~Copyable {
     mutating func round(now: Instant) throws -> Instant? {
         let (fromKitchen, fromOrders) = try doors.receive()
         // Nothing happens here; who subscribes hears of what happens later.
-        _ = try doors.events.receive()
+        let fromEvents = try doors.events.receive()
         for arrival in fromKitchen.arrivals { takeFromKitchen(arrival, now: now) }
         for arrival in fromOrders.arrivals { try takeFromOrders(arrival, now: now) }
         for batch in [fromKitchen, fromOrders] {
             for connection in batch.closedBefore + batch.closedWithin { forget(connection) }
         }
-        for (door, batch) in [(DoorName.kitchen, fromKitchen), (.orders, fromOrders)] {
-            if let code = batch.comers.acceptFailure { notes.writeAcceptFailure(code, at: door, now: now) }
-            for stranger in batch.comers.strangers { notes.write(stranger, at: door, now: now) }
+        let comers = [
+            (DoorName.kitchen, fromKitchen.comers), (.orders, fromOrders.comers),
+            (.events, fromEvents.comers),
+        ]
+        for (door, comers) in comers {
+            if let code = comers.acceptFailure { notes.writeAcceptFailure(code, at: door, now: now) }
+            for stranger in comers.strangers { notes.write(stranger, at: door, now: now) }
         }
         notes.tick(now: now)
         guard fromKitchen.isDrained, fromOrders.isDrained else { return now }

@@ -14,8 +14,8 @@ struct Room {
 
     /// With less, a start serves reads only.
     ///
-    /// Enough for the largest round and its log, so that what begins to write does not end at once, and small
-    /// enough that a disk below its reserve still takes results.
+    /// With the default reserve it is enough for the largest round and its log, so that what begins to write does not
+    /// end at once; a smaller reserve is its owner's word that less will do.
     var startBytesMin: Int { max(reserveBytes / 16, Room.startBytesFloor) }
 
     private static let startBytesFloor = 1 << 20

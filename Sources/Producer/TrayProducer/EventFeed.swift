@@ -35,7 +35,7 @@ public actor EventFeed {
     private var isClosed = false
 
     /// Of one topic that is asked for.
-    public static let topicBytesMax = 255
+    public static let topicBytesMax = 245
     /// Events that wait to be asked for.
     private static let waitingEventCountMax = 10_000
 
@@ -67,7 +67,23 @@ public actor EventFeed {
             throw .connection(endpoint: endpoint, reason: error.description)
         }
         if let item = take() { return item }
+        setWatched(true)
         return await withCheckedContinuation { waiting = $0 }
+    }
+
+    /// The thread looks at the sockets only while somebody waits: what nobody asks for would keep it awake.
+    private func setWatched(_ isWatched: Bool) {
+        switch connection {
+        case .none: return
+        case .some(let connection):
+            if isWatched {
+                thread.watch(connection.socket)
+                thread.watch(connection.monitor)
+            } else {
+                thread.unwatch(connection.socket)
+                thread.unwatch(connection.monitor)
+            }
+        }
     }
 
     /// Ends the connection; who waits gets `nil`.
@@ -85,9 +101,8 @@ public actor EventFeed {
         try socket.set(.maxMessageBytes, Limits.messageBytesMax)
         try socket.set(.receiveHighWaterMark, EventFeed.waitingEventCountMax)
         for topic in topics { try socket.subscribe(to: Array(topic.utf8)) }
+        try socket.keepAlive()
         let monitor = try socket.monitor()
-        thread.watch(socket)
-        thread.watch(monitor)
         try socket.connect(endpoint)
         connection = Connection(monitor: monitor, socket: socket)
         thread.onRound { [weak self] in
@@ -98,6 +113,7 @@ public actor EventFeed {
 
     private func round() {
         guard waiting != nil, let item = take() else { return }
+        setWatched(false)
         waiting?.resume(returning: item)
         waiting = nil
     }

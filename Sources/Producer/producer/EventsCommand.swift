@@ -86,9 +86,13 @@ struct EventsCommand: AsyncParsableCommand {
         defer { limit.cancel() }
         guard try await feed.next() == nil else { return }
         try Task.checkCancellation()
-        throw Failure(
+        throw notThere(feed)
+    }
+
+    private static func notThere(_ feed: EventFeed) -> Failure {
+        Failure(
             .unreachable,
-            "no assembler tells its events at \(feed.endpoint) within \(DurationText.format(timeout)); "
+            "no assembler tells its events at \(feed.endpoint); "
                 + "start one, or name another endpoint with --events or TRAY_EVENTS")
     }
 
@@ -103,5 +107,7 @@ struct EventsCommand: AsyncParsableCommand {
             }
         }
         try Task.checkCancellation()
+        // The time was up in the moment in which it connected.
+        throw EventsCommand.notThere(feed)
     }
 }

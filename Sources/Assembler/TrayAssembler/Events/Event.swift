@@ -132,7 +132,6 @@ extension Event {
     /// What a note says, where it says more than the facts do.
     static func of(_ note: Note) -> Event? {
         switch note {
-        case .orderAccepted(let order, let items): ofOrder(.orderAccepted, order) { $0.items = items }
         case .workerJoined(let name, _, _): ofWorker(.workerJoined, name)
         case .workerLeft(let name, _): ofWorker(.workerLeft, name)
         case .workerLost(let name, _, let leases, let why):
@@ -148,10 +147,14 @@ extension Event {
             }
         case .probationEnded(let worker, let station):
             ofWorker(.workerTrusted, worker) { $0.station = station }
-        case .orderServed, .orderAbandoned, .attemptFailed, .attemptTimedOut, .itemPoisoned,
+        case .orderAccepted, .orderServed, .orderAbandoned, .attemptFailed, .attemptTimedOut, .itemPoisoned,
             .examinationBegan, .lateResult, .malformed, .handshakeFailed, .refused:
             nil
         }
+    }
+
+    static func accepted(_ order: OrderID, itemCount: Int) -> Event {
+        ofOrder(.orderAccepted, order) { $0.items = itemCount }
     }
 
     static func of(_ grant: Grant, worker: String) -> Event {
@@ -160,6 +163,31 @@ extension Event {
             $0.station = grant.station
             $0.attempt = grant.attempt
             $0.worker = worker
+        }
+    }
+}
+
+// What would be told, for counting: nothing is put together for it.
+extension Event {
+    /// - Returns: the topic of the events of a change, and how many they are.
+    static func topic(of change: Change) -> (topic: Topic, count: Int)? {
+        switch change {
+        case .attemptFailed: (.attemptFailed, 1)
+        case .attemptLost: (.attemptLost, 1)
+        case .lossTakenBack: (.attemptRegained, 1)
+        case .settled(_, let outcomes): (.itemSettled, outcomes.count)
+        case .served: (.orderServed, 1)
+        case .abandoned: (.orderAbandoned, 1)
+        case .accepted, .page, .sealed, .cancelRequested, .elapsed: nil
+        }
+    }
+
+    static func topic(of action: Action) -> (topic: Topic, count: Int)? {
+        switch action {
+        case .lease: (.itemLeased, 1)
+        case .note(.orderAccepted): (.orderAccepted, 1)
+        case .note(let note): of(note).map { ($0.topic, 1) }
+        case .tellWorker, .answer, .answerOutcomes, .answerTray, .answerList, .forget: nil
         }
     }
 }

@@ -20,8 +20,11 @@ struct EventDoor: ~Copyable {
 
     /// Events that may wait for one reader.
     private static let waitingEventCountMax = 10_000
-    /// A subscription is a topic, or the beginning of one.
-    private static let subscriptionBytesMax = 256
+    /// A subscription: `SUBSCRIBE` with its length (ZMTP 3.1), and a topic of at most 245 bytes. With more, its
+    /// frame would be a long one, and libzmq 4.3.4 does not read the topic of those.
+    private static let subscriptionBytesMax = 255
+    /// Messages of readers that a round takes.
+    private static let roundMessageCountMax = 2_000
 
     /// What a round takes from this door.
     struct Batch {
@@ -35,6 +38,7 @@ struct EventDoor: ~Copyable {
         try socket.set(.maxMessageBytes, EventDoor.subscriptionBytesMax)
         try socket.set(.sendHighWaterMark, EventDoor.waitingEventCountMax)
         try socket.set(.handshakeInterval, Callers.handshakeMilliseconds)
+        try socket.keepAlive()
         let monitor = try socket.monitor()
         try socket.bind(address)
         self.address = try socket.boundEndpoint
@@ -52,11 +56,15 @@ struct EventDoor: ~Copyable {
     /// Reads who subscribes to what, and who came that does not speak the protocol.
     mutating func receive() throws(ZeroMQError) -> Batch {
         var batch = Batch()
-        while let message = try socket.receive() {
+        // What is left wakes the thread again.
+        for _ in 0..<EventDoor.roundMessageCountMax {
+            guard let message = try socket.receive() else { break }
             // libzmq tells the first subscription to a topic, and the end of the last.
+            let topic = Array(message.frames[0].dropFirst())
             switch (message.frames.count, message.frames[0].first) {
-            case (1, 1): subscriptions.insert(Array(message.frames[0].dropFirst()))
-            case (1, 0): subscriptions.remove(Array(message.frames[0].dropFirst()))
+            // Others match nothing that is ever told.
+            case (1, 1): if EventDoor.isKnown(topic) { subscriptions.insert(topic) }
+            case (1, 0): subscriptions.remove(topic)
             default: batch.malformedCount += 1
             }
         }
@@ -75,6 +83,16 @@ struct EventDoor: ~Copyable {
             }
         }
         return batch
+    }
+
+    private static func isKnown(_ topic: [UInt8]) -> Bool {
+        Event.Topic.allCases.contains { $0.rawValue.utf8.starts(with: topic) }
+    }
+
+    /// So many events of a topic have happened that nobody is told of: its next reader sees the gap.
+    mutating func count(_ events: (topic: Event.Topic, count: Int)?) {
+        guard let events else { return }
+        sequences[events.topic, default: 0] += UInt64(events.count)
     }
 
     /// Tells those who want to know.
