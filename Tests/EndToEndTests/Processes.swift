@@ -34,6 +34,17 @@ struct ProcessEntry: Equatable {
         return String(decoding: data, as: UTF8.self).split(separator: "\0")
     }
 
+    /// How many of its open descriptors are sockets; `nil` of a process that is gone or not ours.
+    var socketCount: Int? {
+        let folder = "/proc/\(pid)/fd"
+        guard let names = try? FileManager.default.contentsOfDirectory(atPath: folder) else { return nil }
+        return names.count { name in
+            // One that was closed meanwhile is none.
+            let target = try? FileManager.default.destinationOfSymbolicLink(atPath: "\(folder)/\(name)")
+            return target?.hasPrefix("socket:[") == true
+        }
+    }
+
     /// The most memory that it has ever held at once, in MiB.
     var memoryPeakMebibytes: Int? {
         guard let status = try? String(contentsOfFile: "/proc/\(pid)/status", encoding: .utf8),
