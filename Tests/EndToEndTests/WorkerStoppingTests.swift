@@ -22,9 +22,11 @@ extension EndToEnd {
                 try await shop.waitForLeases(of: order, count: 4)
                 worker.send(signal)
                 #expect(try await worker.end(within: .seconds(10)) == .exit(0))
-                let report = try await shop.produce("watch", order, "--json").report()
-                #expect(report.status == "complete")
-                #expect(report.items.allSatisfy { $0.worker == "worker-1" && $0.attempts == 1 })
+                let items = try await shop.produce("status", order, "--json").report().items
+                let done = items.filter { $0.status == "done" }
+                #expect(done.count == 4)
+                #expect(done.allSatisfy { $0.worker == "worker-1" && $0.attempts == 1 })
+                #expect(items.count { $0.status == "waiting" && $0.attempts == 0 } == 2)
             }
         }
 
@@ -43,6 +45,7 @@ extension EndToEnd {
                 #expect(try await worker.end(within: .seconds(5)) == .exit(0))
                 try await shop.waitForNoCommands(within: .seconds(1))
                 let report = try await shop.produce("status", order, "--json").report()
+                #expect(report.items.count == 6)
                 #expect(report.items.allSatisfy { $0.status == "waiting" && $0.attempts == 0 })
             }
         }
@@ -132,11 +135,11 @@ extension EndToEnd {
             return try #require(try await shop.startWorkers("worker-1")["worker-1"])
         }
 
-        /// Two naps of a worker's own, and two of a program.
+        /// Three naps of a worker's own, and three of a program: of each one more than run at once.
         private func work(seconds: Int) -> String {
             "items:\n"
-                + String(repeating: "  - {station: grill, payload: {seconds: \(seconds)}}\n", count: 2)
-                + String(repeating: "  - {station: command, payload: \(seconds)}\n", count: 2)
+                + String(repeating: "  - {station: grill, payload: {seconds: \(seconds)}}\n", count: 3)
+                + String(repeating: "  - {station: command, payload: \(seconds)}\n", count: 3)
         }
 
         private func load(count: Int) -> String {
