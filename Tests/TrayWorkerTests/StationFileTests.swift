@@ -98,6 +98,17 @@ struct StationFileTests {
             try StationFile.names(in: try Document.parse(text, file: "worker.yaml")) == ["grill", "digest"])
     }
 
+    @Test("capacities add up where all stations are served; who chooses stations may choose those as well")
+    func chosenCapacities() throws {
+        let text = """
+            stations:
+              vast: {handler: echo, capacity: 65536}
+              wide: {handler: echo, capacity: 65536}
+            """
+        #expect(throws: Failure.self) { try read(text) }
+        #expect(try read(text, serving: ["vast", "wide"]).map(\.name) == ["vast", "wide"])
+    }
+
     private func read(_ text: String, serving names: Set<String>? = nil) throws -> [Station] {
         try StationFile.stations(in: try Document.parse(text, file: "worker.yaml"), serving: names)
     }

@@ -53,7 +53,8 @@ public enum StationFile {
     }
 
     /// - Parameter names: of the stations to serve; all where it is `nil`. The others are checked as well, but
-    ///   their programs need not be there.
+    ///   their programs need not be there. Who names some may give them other capacities as well, and so judges
+    ///   their sum.
     /// - Returns: What is to be served, in the order of the file.
     /// - Throws: `Failure` (`.configuration`) that names file, line and key.
     public static func stations(
@@ -65,6 +66,7 @@ public enum StationFile {
                 let isServed = names?.contains(entry.key) ?? true
                 if let station = try station(entry, isServed: isServed), isServed { stations.append(station) }
             }
+            guard names == nil else { return stations }
             let capacity = stations.reduce(0) { $0 + $1.capacity }
             guard capacity <= Limits.workerCapacityMax else {
                 throw try document.root.mapping().required(key).error(
