@@ -128,7 +128,7 @@ public struct CommandHandler: Handler {
             await group.end(by: (stoppedAt.withLock(\.self) ?? .now) + grace)
             return .stopped
         }
-        group.kill()
+        await group.endNow()
         guard let output = ended.closureResult.output else {
             return .failedForGood("the output of \(commandLine.program) exceeds \(resultBytesMax) bytes")
         }

@@ -1,3 +1,4 @@
+import Foundation
 import Glibc
 import Synchronization
 
@@ -6,10 +7,40 @@ struct ProcessGroup: Sendable {
     /// The id of the program's process, which leads the group.
     let id: pid_t
 
-    /// Kills what the program has left behind when it ended.
-    func kill() {
+    /// What was killed may take so long to be gone: more only where the kernel does not let go of it.
+    private static let goneAfterMax = Duration.seconds(1)
+    /// What was killed and is there after so long may be just a zombie that is somebody else's to collect.
+    private static let zombiesAfter = Duration.milliseconds(20)
+
+    /// Kills its members, and does not wait until they are gone.
+    ///
+    /// - Returns: Whether there were any, zombies included.
+    @discardableResult
+    func kill() -> Bool {
         // The number of a group with members is not given to another process; an empty one has nobody to hit.
-        _ = Glibc.kill(-id, SIGKILL)
+        Glibc.kill(-id, SIGKILL) == 0
+    }
+
+    /// Kills what the program has left behind when it ended, and waits until that is dead and, as far as it is ours to
+    /// do, collected. Not cut short by cancellation.
+    func endNow() async {
+        guard kill() else { return }
+        // A task of its own, because the current one may be cancelled and could not sleep.
+        await Task {
+            let killedAt = ContinuousClock.now
+            var look = killedAt + ProcessGroup.zombiesAfter
+            while hasMembers, ContinuousClock.now < killedAt + ProcessGroup.goneAfterMax {
+                if ContinuousClock.now >= look {
+                    guard hasLivingMembers else {
+                        collect()
+                        return
+                    }
+                    look = ContinuousClock.now + ProcessGroup.zombiesAfter * 5
+                }
+                // Nobody has this task, so nobody cancels it.
+                try? await Task.sleep(for: .milliseconds(1))
+            }
+        }.value
     }
 
     /// Asks what is left to end, and kills it at `deadline`. Not cut short by cancellation.
@@ -21,15 +52,38 @@ struct ProcessGroup: Sendable {
                 // Nobody has this task, so nobody cancels it.
                 try? await Task.sleep(for: .milliseconds(10))
             }
-            kill()
+            await endNow()
         }.value
     }
 
     /// Its program has been waited for.
     private var hasMembers: Bool {
-        // The first process of a container inherits orphans, and nobody else waits for them.
-        while waitpid(-id, nil, WNOHANG) > 0 {}
+        collect()
         return Glibc.kill(-id, 0) == 0
+    }
+
+    /// The first process of a container inherits orphans, and nobody else waits for them.
+    private func collect() {
+        while waitpid(-id, nil, WNOHANG) > 0 {}
+    }
+
+    /// Whether any member is more than a zombie. Looks through all processes.
+    private var hasLivingMembers: Bool {
+        // Without the list, all of them may live.
+        guard let processes = try? FileManager.default.contentsOfDirectory(atPath: "/proc") else {
+            return true
+        }
+        return processes.contains { process in
+            // What is no process, or has gone meanwhile, has no such file.
+            guard process.first?.isNumber == true,
+                let line = FileManager.default.contents(atPath: "/proc/\(process)/stat"),
+                let nameEnd = line.lastIndex(of: UInt8(ascii: ")"))
+            else { return false }
+            // State, parent, group.
+            let fields = line[nameEnd...].split(separator: UInt8(ascii: " "), maxSplits: 4)
+            return fields.count > 3 && fields[3].elementsEqual(String(id).utf8)
+                && !fields[1].elementsEqual("Z".utf8)
+        }
     }
 }
 
