@@ -48,9 +48,11 @@ extension EndToEnd {
                 try await shop.waitForLeases(of: order, count: 8)
                 let frozen = try #require(workers["worker-1"])
                 frozen.send(SIGSTOP)
-                try await Task.sleep(for: .seconds(1.2))  // the limit is 2 s
+                try await Task.sleep(for: .seconds(0.8))  // the limit is 2 s
                 frozen.send(SIGCONT)
-                try await expectUndisturbed(order, sessions, in: shop)
+                try await expectUndisturbed(order, in: shop)
+                #expect(try await shop.sessions() == sessions)
+                #expect(try await shop.counters()["lost_workers"] == 0)
             }
         }
 
@@ -76,23 +78,27 @@ extension EndToEnd {
                 frozen.send(SIGSTOP)
                 try await Task.sleep(for: .seconds(5))
                 frozen.send(SIGCONT)
-                try await expectUndisturbed(order, sessions, in: shop)
+                try await expectUndisturbed(order, in: shop)
                 let lines = try String(contentsOf: shop.folder.appending(path: "ran"), encoding: .utf8)
                 #expect(
                     lines.split(separator: "\n").map(String.init).sorted() == (0..<8).map { "line-\($0)" })
-                for worker in workers.values { #expect(!worker.errorText.contains("silent")) }
+                #expect(workers.values.allSatisfy { $0.hasEnded == nil })
+                // A worker waits for six seconds: on a slow machine these five may be too long for it, and it connects
+                // anew.
+                let patient = workers.filter { !$0.value.errorText.contains("silent") }.keys
+                let after = try await shop.sessions()
+                #expect(after.keys.sorted() == ["worker-1", "worker-2"])
+                for name in patient { #expect(after[name] == sessions[name], "\(name)") }
+                if patient.count == 2 { #expect(try await shop.counters()["lost_workers"] == 0) }
             }
         }
 
-        /// Everything ran once, and the workers are in the sessions in which they were.
-        private func expectUndisturbed(
-            _ order: String, _ sessions: [String: String], in shop: Shop
-        ) async throws {
+        /// Everything ran once.
+        private func expectUndisturbed(_ order: String, in shop: Shop) async throws {
             let served = try await shop.produce("watch", order, "--json")
             #expect(served.ending == .exit(0))
             #expect(try served.report().items.allSatisfy { $0.attempts == 1 && $0.status == "done" })
             try await Task.sleep(for: .seconds(3))  // whoever was to be called dead would be by now
-            #expect(try await shop.sessions() == sessions)
         }
     }
 }
