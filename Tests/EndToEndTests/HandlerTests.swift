@@ -70,6 +70,7 @@ extension EndToEnd {
                 #expect(served.ending == .exit(1))
                 let report = try served.report()
                 #expect(report.status == "partial")
+                #expect(report.items.count == deeds.count)
                 for (item, deed) in zip(report.items, deeds) {
                     #expect(item.status == deed.status, "\(deed.station)")
                     #expect(item.error?.kind == deed.kind, "\(deed.station)")
@@ -92,6 +93,7 @@ extension EndToEnd {
                 try await shop.startAssembler()
                 let worker = try #require(try await shop.startWorkers("worker-1")["worker-1"])
                 let report = try await shop.produce("submit", "order.yaml", "--wait", "--json").report()
+                #expect(report.items.count == 16)
                 for item in report.items { #expect(item.error?.message == flood.says) }
                 try await shop.waitForNoCommands(within: .seconds(1))
                 let peak = try #require(ProcessEntry(worker.pid)?.memoryPeakMebibytes)
