@@ -5,8 +5,10 @@ final class Supervisor {
     private let shop: Shop
     private let start: (String) throws -> Running
     private var workers: [(name: String, process: Running)] = []
-    /// Workers that ended by themselves.
-    private(set) var deathCount = 0
+    private var replacedCount = 0
+
+    /// Workers that ended by themselves, the one included that nobody has replaced yet.
+    var deathCount: Int { replacedCount + workers.count { $0.process.hasEnded != nil } }
 
     /// - Parameter start: Starts a worker of this name.
     init(
@@ -30,7 +32,7 @@ final class Supervisor {
 
     private func look() throws {
         for index in workers.indices where workers[index].process.hasEnded != nil {
-            deathCount += 1
+            replacedCount += 1
             workers[index].process = try start(workers[index].name)
         }
     }
