@@ -302,7 +302,10 @@ static void *keep(void *unused) {
         int64_t began = now_ms();
         keep_one();
         // One that cannot live is not tried again at once.
-        if (now_ms() - began < 1000) pause_ms(100);
+        if (now_ms() - began >= 1000) continue;
+        // Where it was there for a moment, whoever is about to start a command waits for the next one.
+        if (trouble == 0) say(NOT_TRIED);
+        pause_ms(100);
     }
     return NULL;
 }

@@ -6,9 +6,10 @@
 
 // The guardian: a process beside this one that ends the process groups of its commands when it dies, however it dies.
 //
-// It is forked from this process, holds nothing of it but the end of a pipe and a table that both see, and sleeps until
-// that pipe closes. What stands in the table then gets SIGTERM, and SIGKILL half a second later. So nothing has to be
-// sent for a command to be guarded, and a guardian that replaces a dead one knows all that the dead one knew.
+// It is forked from this process. Of its descriptors it keeps none but the end of a pipe; of its memory it has a copy as
+// it was, and a table that both see. It sleeps until that pipe closes. What stands in the table then gets SIGTERM, and
+// SIGKILL half a second later. So nothing has to be sent for a command to be guarded, and a guardian that replaces a dead
+// one knows all that the dead one knew.
 //
 // A command is announced before its program starts, and learnt when its process group is known. If this process dies in
 // between, the guardian finds the program by the mark in its environment.
@@ -19,7 +20,7 @@
 #define TRAY_GUARDIAN_PLACES_MAX 65536
 
 // Starts the guardian, and has it replaced whenever it dies. Further calls start nothing.
-// Returns 0 when one is on guard, else the errno that keeps it from being there.
+// Returns 0 when one is on guard, else the errno that keeps it from being there. Waits for one that is about to come.
 int tray_guardian_start(void);
 
 // The variable in a command's environment whose value is the mark of this process and the number of the run.
