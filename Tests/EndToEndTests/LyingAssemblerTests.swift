@@ -48,6 +48,7 @@ extension EndToEnd {
                         .with {
                             ($0.incarnation, $0.runningOrderCount, $0.openItemCount) = (.max, .max, .max)
                             $0.workerCount = .max
+                            $0.counters = counters
                         })
                 ]
             case .submit(let submit):
@@ -61,11 +62,24 @@ extension EndToEnd {
             ($0.session, $0.connectedAtMs, $0.silentMs, $0.doneCount, $0.failedCount) = (
                 .max, .max, .max, .max, .max
             )
-            $0.stations = [.with { ($0.capacity, $0.leasedCount, $0.stoppingCount) = (.max, .max, .max) }]
+            $0.stations = [
+                .with {
+                    ($0.capacity, $0.leasedCount, $0.stoppingCount) = (.max, .max, .max)
+                    ($0.onProbation, $0.failuresInRow, $0.pauseMs) = (true, .max, .max)
+                    $0.lastFailure = "lies\u{1B}[2J\n"
+                }
+            ]
         }
 
         private static let station = StationState.with {
             ($0.waitingCount, $0.leasedCount, $0.workerCount, $0.capacity) = (.max, .max, .max, .max)
+            $0.suspectCount = .max
+        }
+
+        private static let counters = Counters.with {
+            ($0.lateResultCount, $0.malformedCount, $0.handshakeFailedCount) = (.max, .max, .max)
+            ($0.refusedCount, $0.workerLostCount, $0.attemptFailedCount) = (.max, .max, .max)
+            ($0.attemptLostCount, $0.poisonedCount) = (.max, .max)
         }
 
         private static let commands: [[String]] = [
@@ -87,6 +101,25 @@ extension EndToEnd {
                     try shop.start("producer", arguments), within: .seconds(10))
                 #expect([.exit(0), .exit(1), .exit(70)].contains(finished.ending), "\(finished.errors)")
                 #expect(!finished.output.unicodeScalars.contains { $0.value < 0x20 && $0 != "\n" })
+                liar.close()
+            }
+        }
+
+        @Test("whose list of orders has no end is not believed", arguments: ["", "--json"])
+        func endlessList(form: String) async throws {
+            try await Shop.open { shop in
+                let liar = try FakeAssembler { message in
+                    LyingAssemblerTests.lie(message, itemCount: 1).map { body in
+                        guard case .list(var list) = body else { return body }
+                        list.more = true
+                        return .list(list)
+                    }
+                }
+                let arguments = ["list", "--orders", liar.endpoint] + (form.isEmpty ? [] : [form])
+                let finished = try await shop.finish(
+                    try shop.start("producer", arguments), within: .seconds(10))
+                #expect(finished.ending == .exit(70))
+                #expect(finished.errors.contains("does not go from newer ids to older ones"))
                 liar.close()
             }
         }

@@ -99,7 +99,7 @@ public final class Producer: Sendable {
         return TrayReport(summary: summary, slots: try await slots(of: id), outcomes: landed)
     }
 
-    /// Orders, the newest first.
+    /// Orders, the newest by their ids first.
     /// - Parameter status: Only orders of this status; `nil`: all.
     public func orders(status: OrderStatus? = nil, limit: Int? = nil) async throws -> [OrderSummary] {
         var orders: [OrderSummary] = []
@@ -107,6 +107,7 @@ public final class Producer: Sendable {
         while hasMore, orders.count < limit ?? .max {
             let countMax = min(limit.map { $0 - orders.count } ?? .max, Limits.batchCountMax)
             let page = try await list(status, after: orders.last, countMax: countMax)
+            try Producer.check(page.orders, after: orders.last)
             orders += page.orders
             hasMore = page.more && !page.orders.isEmpty
         }
@@ -185,6 +186,15 @@ extension Producer {
         guard itemCount <= Limits.orderItemCountMax, landing <= itemCount else {
             throw .malformed(
                 "the assembler speaks of an order of \(itemCount) items, \(landing) of them settled")
+        }
+    }
+
+    /// - Throws: `ProducerError.malformed` for ids that do not fall: whoever pages through them would never end.
+    private static func check(_ page: [OrderSummary], after last: OrderSummary?) throws(ProducerError) {
+        let orders = (last.map { [$0] } ?? []) + page
+        let ids = orders.compactMap { OrderID($0.order) }
+        guard ids.count == orders.count, zip(ids, ids.dropFirst()).allSatisfy({ $0 > $1 }) else {
+            throw .malformed("the assembler's list of orders does not go from newer ids to older ones")
         }
     }
 

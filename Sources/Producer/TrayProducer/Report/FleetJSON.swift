@@ -35,7 +35,7 @@ extension WorkerStation {
             ("stopping", .integer(Int(stoppingCount))),
             ("state", .string(conduct.rawValue)),
             ("failures_in_row", .integer(Int(failuresInRow))),
-            ("pause_seconds", .number(Figures.seconds(microseconds: pauseMs * 1_000))),
+            ("pause_seconds", .number(Figures.seconds(milliseconds: pauseMs))),
             ("last_failure", lastFailure.isEmpty ? .null : .string(lastFailure)),
         ])
     }
