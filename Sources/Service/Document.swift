@@ -106,7 +106,9 @@ extension DocumentError {
         if problem.contains("another document") { return "holds more than one document; one is read" }
         if problem.contains("nesting level") { return "is nested deeper than anything here is" }
         guard problem.contains("cannot start any token") else { return nil }
-        let lines = source.split(separator: "\n", maxSplits: mark.line, omittingEmptySubsequences: false)
+        // The end of a line may be "\r\n", which is one character.
+        let lines = source.split(
+            maxSplits: mark.line, omittingEmptySubsequences: false, whereSeparator: \.isNewline)
         guard lines.indices.contains(mark.line - 1) else { return nil }
         let line = lines[mark.line - 1]
         if line.prefix(while: \.isWhitespace).contains("\t") {

@@ -10,7 +10,7 @@ public enum DurationText {
         }
         let number = text.prefix { $0.isASCII && $0.isNumber }
         if !number.isEmpty, units.contains(where: { $0.suffix == text.dropFirst(number.count) }) {
-            return "\"\(text.prefix(60))\" is too long a duration; 100000d is the longest that is taken"
+            return "\"\(text.prefix(60))\" is too long a duration; 106751d is the longest that is taken"
         }
         return "\"\(text.prefix(60))\" is not \(requirement)"
     }

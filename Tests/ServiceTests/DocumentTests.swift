@@ -65,6 +65,8 @@ struct DocumentTests {
                 "a: 1\nb:\n\t- 2\n",
                 "x.yaml:3: is indented with a tab; YAML wants spaces"
             ),
+            ("a: 1\r\nb:\r\n\t- 2\r\n", "x.yaml:3: is indented with a tab; YAML wants spaces"),
+            ("a: 1\r\nb: @b\r\n", "x.yaml:2: a value cannot begin with '@'; write it in quotes"),
             ("a: @b\n", "x.yaml:1: a value cannot begin with '@'; write it in quotes"),
             ("a: [1, 2\nb: 3\n", "x.yaml:2: is not valid YAML or JSON"),
             ("a: 1\n---\nb: 2\n", "x.yaml:2: holds more than one document; one is read"),

@@ -28,6 +28,17 @@ struct WordsTests {
     }
 
     @Test(
+        "the longest duration of a unit is taken, and named to whoever wants more",
+        arguments: ["106752d", "2562048h", "99999999999s"])
+    func longest(text: String) {
+        #expect(DurationText.parse(text) == nil)
+        #expect(
+            DurationText.complaint(about: text)
+                == "\"\(text)\" is too long a duration; 106751d is the longest that is taken")
+        #expect(DurationText.parse("106751d") == .seconds(106_751 * 86_400))
+    }
+
+    @Test(
         "durations are written so that they can be read",
         arguments: [
             (Duration.milliseconds(250), "250ms"), (.seconds(3), "3s"), (.seconds(90), "90s"),
