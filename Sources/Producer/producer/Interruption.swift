@@ -1,5 +1,4 @@
 import Dispatch
-import Foundation
 import Glibc
 import Service
 import Synchronization
@@ -60,12 +59,19 @@ final class Interruption: Sendable {
         return try await task.value
     }
 
-    /// What is to be said of the interruption; nil where it has not come, or is said already.
-    func takeSentence() -> String? {
+    /// Says what became of the order, once; for the command whose work has ended by the interruption.
+    func sayOnce() {
+        // Waited for without the lock: a second signal ends the process meanwhile.
+        _ = LastWords.isHeard()
+        sayAtOnce()
+    }
+
+    /// Under the lock, so that whoever comes second ends the process after the sentence, not amid it.
+    private func sayAtOnce() {
         state.withLock { state in
-            guard state.hasCome, !state.isSaid else { return nil }
+            guard state.hasCome, !state.isSaid else { return }
             state.isSaid = true
-            return state.sentence()
+            LastWords.say(state.sentence(), within: .zero)
         }
     }
 
@@ -80,15 +86,7 @@ final class Interruption: Sendable {
     }
 
     private func end() -> Never {
-        if let sentence = takeSentence() { Interruption.tell(sentence) }
+        sayAtOnce()
         _exit(ExitStatus.interrupted.rawValue)
-    }
-
-    /// Standard error may be what blocks: then the exit code says it.
-    private static func tell(_ sentence: String) {
-        var ready = pollfd(fd: STDERR_FILENO, events: Int16(POLLOUT), revents: 0)
-        guard poll(&ready, 1, 0) == 1 else { return }
-        let line = Array("producer: \(sentence)\n".utf8)
-        _ = write(STDERR_FILENO, line, line.count)
     }
 }

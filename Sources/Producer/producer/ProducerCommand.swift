@@ -66,25 +66,23 @@ struct ProducerCommand: AsyncParsableCommand {
         do {
             try await command.run()
             return nil
-        } catch OutputError.readerGone {
-            return .interrupted
         } catch let ending as Ending {
             return ending.status
+        } catch _ where Interruption.ofProcess.hasCome {
+            // Whatever the cancelled work threw.
+            Interruption.ofProcess.sayOnce()
+            return .interrupted
+        } catch OutputError.readerGone {
+            return .interrupted
         } catch {
             let failure = failure(error)
-            tell(failure)
+            LastWords.say(failure.message)
             return failure.status
         }
     }
 
-    private static func tell(_ failure: Failure) {
-        let line = "producer: \(Printable.line(failure.message))\n"
-        // Where nobody listens, the exit code says it.
-        try? FileHandle.standardError.write(contentsOf: Data(line.utf8))
-    }
-
     private static func end(_ failure: Failure) -> Never {
-        tell(failure)
+        LastWords.say(failure.message)
         Glibc.exit(failure.status.rawValue)
     }
 
@@ -106,9 +104,7 @@ struct ProducerCommand: AsyncParsableCommand {
     }
 
     private static func failure(_ error: any Error) -> Failure {
-        // Whatever the cancelled work threw: it was interrupted.
-        if let sentence = Interruption.ofProcess.takeSentence() { return Failure(.interrupted, sentence) }
-        return switch error {
+        switch error {
         case let failure as Failure: failure
         case let error as DocumentError: Failure(.invalidInput, error.description)
         case let error as ProducerError: Failure(error)

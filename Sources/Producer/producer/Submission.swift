@@ -105,7 +105,7 @@ struct Submission: Sendable {
     /// Submits the orders, several at once. Where one is not accepted no more are begun; those that were
     /// accepted go on, and are named.
     private static func submitAll(_ orders: [NewOrder], to producer: Producer) async throws -> [Receipt] {
-        let progress = SubmissionProgress(orders.map(\.id), to: producer)
+        let progress = SubmissionProgress(orders, to: producer)
         Interruption.ofProcess.say { progress.interrupted }
         var receipts: [Int: Receipt] = [:]
         var firstError: (any Error)?

@@ -7,11 +7,11 @@ final class SubmissionProgress: Sendable {
     /// More ids than this are not named.
     private static let namedCountMax = 20
 
-    private let orders: [OrderID]
+    private let orders: [NewOrder]
     private let producer: Producer
     private let accepted = Mutex<[String]>([])
 
-    init(_ orders: [OrderID], to producer: Producer) {
+    init(_ orders: [NewOrder], to producer: Producer) {
         self.orders = orders
         self.producer = producer
     }
@@ -26,8 +26,11 @@ final class SubmissionProgress: Sendable {
         }
         if accepted.count == orders.count { return "interrupted; accepted and going on: \(list(accepted))" }
         if orders.count == 1 {
-            return "interrupted while submitting; whether the order was accepted says: "
-                + "producer status \(orders[0])"
+            // A known key has an order of another id.
+            return orders[0].key.isEmpty
+                ? "interrupted while submitting; whether the order was accepted says: "
+                    + "producer status \(orders[0].id)"
+                : "interrupted while submitting; submit it again with the same key to see its order"
         }
         let known =
             accepted.isEmpty ? "none is known to be accepted" : "accepted and going on: \(list(accepted))"
