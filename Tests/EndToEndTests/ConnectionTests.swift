@@ -116,13 +116,17 @@ extension EndToEnd {
                 let mapping = try shop.start(
                     "producer", "map", "--station", "echo", "--keep-order", "--orders", proxy.endpoint,
                     input: lines)
+                if trouble == .delay { proxy.behave(Proxy.Manner(delay: .milliseconds(300))) }
                 for _ in 0..<20 where mapping.hasEnded == nil {
-                    if trouble == .reset { proxy.reset() } else { proxy.cut() }
+                    if trouble == .cut { proxy.cut() }
+                    if trouble == .reset { proxy.reset() }
                     try await Task.sleep(for: .milliseconds(50))
                 }
+                proxy.behave(.good)
                 let mapped = try await shop.finish(mapping)
                 #expect(mapped.ending == .exit(0), "\(mapped.errors)")
                 #expect(mapped.output == lines + "\n")
+                #expect(trouble == .delay || proxy.acceptedCount > 1, "it was in trouble")
                 #expect(try await shop.orders().count == 1)
                 proxy.close()
             }
@@ -157,14 +161,18 @@ extension EndToEnd {
             }
         }
 
-        @Test("twenty connections that are cut: work flows to each worker again within a second (FM-40)")
+        @Test(
+            "twenty connections that are cut: work flows to each worker long before a silence is noticed (FM-40)"
+        )
         func recoveryOfCuts() async throws {
-            try await recovery(within: .seconds(1), of: "a cut connection") { $0.cut() }
+            try await recovery(within: .seconds(3), of: "a cut connection") { $0.cut() }
         }
 
-        @Test("twenty connections that are reset: work flows to each worker again within a second (FM-40)")
+        @Test(
+            "twenty connections that are reset: work flows to each worker long before a silence is noticed (FM-40)"
+        )
         func recoveryOfResets() async throws {
-            try await recovery(within: .seconds(1), of: "a reset connection") { $0.reset() }
+            try await recovery(within: .seconds(3), of: "a reset connection") { $0.reset() }
         }
 
         @Test(
@@ -175,7 +183,7 @@ extension EndToEnd {
             try await recovery(within: .seconds(9), of: "a half-open connection") { $0.abandon() }
         }
 
-        /// Twenty workers of a station each; their items wait until `strike` has been, and each tells when it runs.
+        /// Twenty workers of a station each; their items come after `strike`, and their ends tell that work flows.
         private func recovery(
             within limit: Duration, of what: String, _ strike: (Proxy) -> Void
         ) async throws {
@@ -184,10 +192,7 @@ extension EndToEnd {
                 let proxy = try shop.proxy(to: "TRAY_KITCHEN")
                 let names = (1...20).map { "s\($0)" }
                 for name in names {
-                    try shop.write(
-                        "\(name).yaml",
-                        "stations: {\(name): {handler: command, command: [sh, -c, 'date +%s%N >> ran'], capacity: 1}}"
-                    )
+                    try shop.write("\(name).yaml", "stations: {\(name): {handler: echo}}")
                     try shop.start(
                         "worker", "--config", "\(name).yaml", "--name", name, "--kitchen", proxy.endpoint)
                 }
@@ -198,12 +203,13 @@ extension EndToEnd {
                 let list = names.map { "{station: \($0)}" }.joined(separator: ", ")
                 let submitted = try await shop.produce(
                     "submit", "-", "--wait", "--json", input: "items: [\(list)]")
-                #expect(try submitted.report().status == "complete")
-                let waits = shop.runs.compactMap { Double($0) }.map {
-                    $0 / 1e9 - struckAt.timeIntervalSince1970
-                }
-                .sorted()
-                try #require(waits.count == names.count, "each item ran once")
+                let report = try submitted.report()
+                #expect(report.status == "complete")
+                let waits = try report.items.map { item in
+                    let style = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
+                    return try style.parse(try #require(item.finishedAt)).timeIntervalSince(struckAt)
+                }.sorted()
+                try #require(waits.count == names.count)
                 print(
                     "\(what): work again after \(milliseconds(waits[waits.count / 2])) ms (median), "
                         + "\(milliseconds(waits[waits.count - 1])) ms (worst of \(waits.count))")

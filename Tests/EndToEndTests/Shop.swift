@@ -180,6 +180,12 @@ struct Report: Decodable {
         let worker: String?
         let result: Result?
         let error: ItemError?
+        let finishedAt: String?
+
+        enum CodingKeys: String, CodingKey {
+            case index, name, station, status, attempts, worker, result, error
+            case finishedAt = "finished_at"
+        }
     }
 
     /// Text, or the JSON value of a handler that says so.
