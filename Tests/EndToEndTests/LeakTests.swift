@@ -25,7 +25,7 @@ extension EndToEnd {
                     var message = hello
                     // Every second one comes back as itself; the others are new each time.
                     message.hello.instance = index % 2 == 0 ? Data(repeating: 7, count: 16) : randomInstance()
-                    try visit(kitchen, saying: Frames.encode(message), waits: index % 3 != 0)
+                    try visit(kitchen, saying: [Frames.encode(message)], waits: index % 3 != 1)
                 }
                 #expect(try await shop.workers().isEmpty)
             }
@@ -40,8 +40,18 @@ extension EndToEnd {
                     $0.request = 1
                     $0.hello.versions = Frames.versions
                 }
+                // Nobody serves it: who watches it gets no answer.
+                let submitted = try await shop.produce("submit", "-", input: echoes("one"))
+                let order = try #require(OrderID(submitted.line))
+                let question = ProducerMessage.with {
+                    $0.request = 2
+                    $0.watch.order = order.data
+                    ($0.watch.outcomeCountMax, $0.watch.wait) = (1, true)
+                }
+                let messages = [Frames.encode(hello), Frames.encode(question)]
                 try await expectNoLeak(in: assembler, of: "producers", shop) { index in
-                    try visit(orders, saying: Frames.encode(hello), waits: index % 3 != 0)
+                    try visit(
+                        orders, saying: index % 2 == 0 ? messages : [messages[0]], waits: index % 3 != 1)
                 }
             }
         }
@@ -68,11 +78,13 @@ extension EndToEnd {
             }
         }
 
-        /// One connection: says something, waits for the answer or not, and is gone.
-        private func visit(_ endpoint: String, saying frames: [[UInt8]], waits: Bool) throws {
+        /// One connection: says something, waits for the first answer or not, and is gone.
+        private func visit(_ endpoint: String, saying messages: [[[UInt8]]], waits: Bool) throws {
             let socket = try Socket(LeakTests.context, .dealer)
+            // What was said arrives, though nobody waits.
+            try socket.set(.linger, 1_000)
             try socket.connect(endpoint)
-            try #require(socket.send(frames) == .sent)
+            for frames in messages { try #require(socket.send(frames) == .sent) }
             let end = ContinuousClock.now + .seconds(5)
             while waits, try socket.receive() == nil {
                 try #require(ContinuousClock.now < end, "no answer")
