@@ -13,26 +13,7 @@ struct EventOptions: ParsableArguments {
             valueName: "endpoint"))
     var events: String?
 
-    @Option(
-        parsing: .unconditional,
-        help: ArgumentHelp(
-            "How long to try to reach the assembler; TRAY_TIMEOUT. (default: 10s)", valueName: "duration"))
-    var timeout: String?
-
-    @Option(
-        parsing: .unconditional,
-        help: ArgumentHelp(
-            "A file of settings; TRAY_CONFIG. (default: config/producer.yaml, where there is one)",
-            valueName: "file"),
-        completion: .file(extensions: ["yaml", "yml", "json"]))
-    var config: String?
-
-    @Option(
-        parsing: .unconditional,
-        help: ArgumentHelp(
-            "trace, debug, info, notice, warning, error or critical; TRAY_LOG_LEVEL. (default: warning)",
-            valueName: "level"))
-    var logLevel: String?
+    @OptionGroup var common: CommonOptions
 }
 
 struct EventsCommand: AsyncParsableCommand {

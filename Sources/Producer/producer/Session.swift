@@ -6,14 +6,7 @@ import TrayProducer
 import Wire
 
 /// What every command can be told.
-struct ConnectionOptions: ParsableArguments {
-    @Option(
-        parsing: .unconditional,
-        help: ArgumentHelp(
-            "Where the assembler listens for producers; TRAY_ORDERS. (default: \(Defaults.ordersEndpoint))",
-            valueName: "endpoint"))
-    var orders: String?
-
+struct CommonOptions: ParsableArguments {
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
@@ -35,6 +28,18 @@ struct ConnectionOptions: ParsableArguments {
             "trace, debug, info, notice, warning, error or critical; TRAY_LOG_LEVEL. (default: warning)",
             valueName: "level"))
     var logLevel: String?
+}
+
+/// What a command can be told that talks to the assembler.
+struct ConnectionOptions: ParsableArguments {
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "Where the assembler listens for producers; TRAY_ORDERS. (default: \(Defaults.ordersEndpoint))",
+            valueName: "endpoint"))
+    var orders: String?
+
+    @OptionGroup var common: CommonOptions
 }
 
 /// Which menu to read.
@@ -62,29 +67,22 @@ struct Session {
 
     init(_ connection: ConnectionOptions, menu: MenuOptions? = nil) throws(Failure) {
         try self.init(
-            flags: [
-                Session.endpoint.key: connection.orders,
-                Session.timeout.key: connection.timeout,
-                Session.logLevel.key: connection.logLevel,
-                Session.menuFile.key: menu?.menu,
-            ], file: connection.config)
+            connection.common,
+            flags: [Session.endpoint.key: connection.orders, Session.menuFile.key: menu?.menu])
     }
 
     init(_ options: EventOptions) throws(Failure) {
-        try self.init(
-            flags: [
-                Session.eventsEndpoint.key: options.events,
-                Session.timeout.key: options.timeout,
-                Session.logLevel.key: options.logLevel,
-            ], file: options.config)
+        try self.init(options.common, flags: [Session.eventsEndpoint.key: options.events])
     }
 
-    private init(flags: [String: String?], file: String?) throws(Failure) {
+    private init(_ common: CommonOptions, flags: [String: String?]) throws(Failure) {
+        let commonFlags = [Session.timeout.key: common.timeout, Session.logLevel.key: common.logLevel]
+        let flags = flags.merging(commonFlags) { own, _ in own }
         settings = try Settings(
             keys: [
                 Session.endpoint.key, Session.eventsEndpoint.key, Session.timeout.key, Session.logLevel.key,
                 Session.menuFile.key,
-            ], flags: flags.compactMapValues { $0 }, file: file, defaultFile: "config/producer.yaml")
+            ], flags: flags.compactMapValues { $0 }, file: common.config, defaultFile: "config/producer.yaml")
         Logs.bootstrap(level: try settings.value(Session.logLevel))
     }
 
