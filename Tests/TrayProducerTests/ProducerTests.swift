@@ -203,7 +203,7 @@ struct ProducerTests {
 
     @Test("orders are listed page by page, up to the limit")
     func list() async throws {
-        let ids = (0..<5).map { _ in OrderID.drawn().data }
+        let ids = (0..<5).map { _ in OrderID.drawn() }.sorted(by: >).map(\.data)
         let counter = try await Counter { message, _ in
             let first = (ids.firstIndex(of: message.list.afterOrder) ?? -1) + 1
             let last = min(first + min(Int(message.list.orderCountMax), 2), ids.count)
