@@ -23,6 +23,9 @@ final class Fifo {
 
     func write(_ text: String) { _ = Glibc.write(descriptor, text, text.utf8.count) }
 
+    /// Fills it to the last byte: the end of its last page, too, where a short line would fit.
+    func fillUp() { while Glibc.write(descriptor, "x", 1) == 1 {} }
+
     /// What lies in it, taken out.
     func read() -> [UInt8] {
         var buffer = [UInt8](repeating: 0, count: 1 << 16)

@@ -159,6 +159,7 @@ extension EndToEnd {
             let producer = try shop.startProducer(
                 ["submit", "order.yaml", "--follow", "--json"], to: output, errors: output)
             try await filled(output)
+            output.fillUp()
             let start = ContinuousClock.now
             for signal in signals { producer.send(signal) }
             #expect(try await producer.end(within: .seconds(5)) == .exit(130))
@@ -210,6 +211,7 @@ extension EndToEnd {
                     ["submit", "order.yaml", "--follow", "--json", "--wait-limit", "2s"], to: output,
                     errors: output)
                 try await filled(output)
+                output.fillUp()
                 #expect(try await producer.end(within: .seconds(10)) == .exit(124))
             }
         }
