@@ -14,12 +14,9 @@ struct Door: ~Copyable {
 
     /// What a round takes from a door.
     struct Batch {
-        /// Closed before the batch was read: to be handled before it, so that the last results of the dead
-        /// still land.
-        var closedBefore: [ConnectionID] = []
         var arrivals: [Arrival] = []
-        /// Opened and closed within the batch: to be handled after it.
-        var closedWithin: [ConnectionID] = []
+        /// To be handled after the arrivals, among which are the last words of the dead.
+        var closed: [ConnectionID] = []
         var comers = Comers()
         /// Nothing that had arrived is left.
         var isDrained = true
@@ -96,7 +93,7 @@ struct Door: ~Copyable {
         let (closed, gone) = try drainMonitor(speaking, &batch)
         for descriptor in closed {
             guard let connection = descriptors.removeValue(forKey: descriptor) else { continue }
-            batch.closedBefore.append(connection)
+            batch.closed.append(connection)
         }
         for message in received {
             guard let arrival = admit(message, numbers: &numbers) else { continue }
@@ -105,7 +102,7 @@ struct Door: ~Copyable {
         for descriptor in closed where gone.contains(descriptor) {
             // Known only since this batch, and closed since: after the batch, nobody is there.
             guard let connection = descriptors.removeValue(forKey: descriptor) else { continue }
-            batch.closedWithin.append(connection)
+            batch.closed.append(connection)
         }
         return batch
     }

@@ -62,9 +62,7 @@ struct ReadingAssembler: ~Copyable {
         let fromEvents = try doors.events.receive()
         for arrival in fromKitchen.arrivals { takeFromKitchen(arrival, now: now) }
         for arrival in fromOrders.arrivals { try takeFromOrders(arrival, now: now) }
-        for batch in [fromKitchen, fromOrders] {
-            for connection in batch.closedBefore + batch.closedWithin { forget(connection) }
-        }
+        for connection in fromKitchen.closed + fromOrders.closed { forget(connection) }
         let comers = [
             (DoorName.kitchen, fromKitchen.comers), (.orders, fromOrders.comers),
             (.events, fromEvents.comers),

@@ -61,17 +61,11 @@ struct RunningAssembler: ~Copyable {
         }
         for connection in unreachable { step.append(core.handle(.unreachable(connection), now: now)) }
         unreachable = []
-        for batch in [fromKitchen, fromOrders] {
-            for connection in batch.closedBefore {
-                step.append(core.handle(.disconnected(connection), now: now))
-            }
-        }
         for arrival in fromKitchen.arrivals { step.append(takeFromKitchen(arrival, now: now)) }
         for arrival in fromOrders.arrivals { step.append(try takeFromOrders(arrival, now: now)) }
-        for batch in [fromKitchen, fromOrders] {
-            for connection in batch.closedWithin {
-                step.append(core.handle(.disconnected(connection), now: now))
-            }
+        // What the dead have said last is heard first: results, and what they had begun.
+        for connection in fromKitchen.closed + fromOrders.closed {
+            step.append(core.handle(.disconnected(connection), now: now))
         }
         let comers = [
             (DoorName.kitchen, fromKitchen.comers), (.orders, fromOrders.comers),
