@@ -30,6 +30,17 @@ extension Shop {
         return step
     }
 
+    /// The next worker of an item that has ended four.
+    mutating func fifthWorker() -> ConnectionID {
+        _ = order(Shop.items("grill"))
+        for number in 1...4 {
+            let worker = joined("w-\(number)", ["grill": 1])
+            _ = live(.milliseconds(10))
+            _ = kill(worker, held(by: worker))
+        }
+        return joined("w-5", ["grill": 1])
+    }
+
     static func timed(_ count: Int, attemptsMax: Int = 3) -> [Item] {
         (0..<count).map { _ in
             Item.with {
@@ -115,13 +126,7 @@ struct ExaminationTests {
     @Test("convicts nobody whose success came with the end of its worker")
     func lastResult() {
         var shop = Shop()
-        _ = shop.order(Shop.items("grill"))
-        for number in 1...4 {
-            let worker = shop.joined("w-\(number)", ["grill": 1])
-            _ = shop.live(.milliseconds(10))
-            _ = shop.kill(worker, shop.held(by: worker))
-        }
-        let worker = shop.joined("w-5", ["grill": 1])
+        let worker = shop.fifthWorker()
         _ = shop.live(.milliseconds(10))
         let grant = shop.held(by: worker)[0]
         _ = shop.round(shop.started(worker, [grant]))
@@ -133,13 +138,7 @@ struct ExaminationTests {
     @Test("convicts nobody while what has arrived is not read: a success may be in it")
     func notDrained() {
         var shop = Shop()
-        _ = shop.order(Shop.items("grill"))
-        for number in 1...4 {
-            let worker = shop.joined("w-\(number)", ["grill": 1])
-            _ = shop.live(.milliseconds(10))
-            _ = shop.kill(worker, shop.held(by: worker))
-        }
-        let worker = shop.joined("w-5", ["grill": 1])
+        let worker = shop.fifthWorker()
         _ = shop.joined("other", ["grill": 1])
         _ = shop.live(.milliseconds(10))
         let grant = shop.held(by: worker)[0]

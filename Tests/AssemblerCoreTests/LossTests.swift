@@ -137,7 +137,18 @@ struct LossTests {
         #expect(late.acks.map(\.fate) == [.late])
     }
 
-    @Test("results that came before the end are taken: a disconnect is handled before their batch")
+    @Test("counts what it said in its last batch that it had begun, and its last results name it (FM-35)")
+    func lastWords() {
+        var shop = Shop()
+        let worker = shop.joined("w", ["grill": 2])
+        let grants = shop.order(Shop.items("grill", "grill")).step.grants
+        let step = shop.round(
+            shop.started(worker, grants), shop.done(worker, grants[0]), .disconnected(worker))
+        #expect(step.outcomes.map(\.worker) == ["w"])
+        #expect(step.losses.map(\.lease) == [grants[1].lease])
+    }
+
+    @Test("results that are read only after its end was seen are taken all the same")
     func lastResults() {
         var shop = Shop()
         let worker = shop.joined("w", ["grill": 1])
