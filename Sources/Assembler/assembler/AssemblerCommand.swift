@@ -20,10 +20,11 @@ struct AssemblerCommand: AsyncParsableCommand {
               assembler                                    loopback endpoints, store in ./data/tray.sqlite
               assembler --store /var/lib/tray/tray.sqlite
               assembler --orders tcp://0.0.0.0:5570 --kitchen tcp://0.0.0.0:5571 --insecure
+              assembler health                             asks a running one whether it answers
               assembler verify ./data/tray.sqlite          checks a store that nobody has open
             """,
         version: Program.version,
-        subcommands: [RunCommand.self, VerifyCommand.self],
+        subcommands: [RunCommand.self, HealthCommand.self, VerifyCommand.self],
         defaultSubcommand: RunCommand.self)
 }
 
