@@ -13,8 +13,6 @@ WORKDIR /build
 COPY Package.swift ./
 RUN swift package resolve
 
-# Package.swift names the tests, so their folders have to be there; none is built.
-COPY Tests Tests
 COPY Sources Sources
 RUN for product in assembler worker producer; do \
       swift build -c release --product "$product" || exit; \
@@ -41,7 +39,7 @@ RUN apt-get update -q \
 FROM scratch
 
 COPY --from=system / /
-RUN useradd --system --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin tray \
+RUN useradd --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin tray \
  && install -d -o tray -g tray /data
 COPY --from=build /tray/swift /usr/lib/swift/linux
 COPY --from=build /tray/bin /usr/local/bin

@@ -1,5 +1,6 @@
 // swift-tools-version: 6.2
 
+import Foundation
 import PackageDescription
 
 // Each wing knows the contract (Wire) and the sockets (ZeroMQ), never another wing: docs/README.md draws the
@@ -126,3 +127,8 @@ let package = Package(
     ],
     swiftLanguageModes: [.v6]
 )
+
+// The image is built without the tests' folder, so that a change there does not build it anew.
+if !FileManager.default.fileExists(atPath: Context.packageDirectory + "/Tests") {
+    package.targets.removeAll { $0.type == .test }
+}
