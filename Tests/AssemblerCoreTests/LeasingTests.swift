@@ -5,7 +5,7 @@ import Wire
 
 @Suite("Leasing")
 struct LeasingTests {
-    @Test("gives a worker as many leases as it has credit, and more as it ends them")
+    @Test("gives a worker as many leases as it has credit, and more as it ends them (FM-50)")
     func credit() {
         var shop = Shop()
         let worker = shop.joined("w", ["grill": 2])

@@ -22,7 +22,7 @@ struct LossTests {
         #expect(places == [0, 1])
     }
 
-    @Test("is lost after the heartbeat limit of silence, and not before")
+    @Test("is lost after the heartbeat limit of silence, and not before (FM-30)")
     func silence() {
         var shop = Shop()
         let worker = shop.joined("w", ["grill": 1])
@@ -41,6 +41,31 @@ struct LossTests {
             let step = shop.round(shop.says(worker, .heartbeat(Heartbeat())))
             #expect(step.actions == [.tellWorker(worker, .heartbeat(Heartbeat()))])
         }
+    }
+
+    @Test("that is heard keeps its lease for as long as the attempt may take, an hour here (FM-30, FM-31)")
+    func longAttempt() {
+        var shop = Shop()
+        let worker = shop.joined("w", ["grill": 1])
+        let item = Item.with {
+            $0.station = "grill"
+            $0.timeoutMs = 2 * 3_600_000
+        }
+        let grant = shop.order([item]).step.grants[0]
+        _ = shop.round(shop.started(worker, [grant]))
+        let idle = shop.joined("idle", ["grill": 1])
+        for _ in 0..<3_600 {
+            let step = shop.live(.seconds(1))
+            guard step.changes.isEmpty, step.grants.isEmpty else {
+                Issue.record("given to another after \(shop.now.instant): \(step)")
+                return
+            }
+            _ = shop.round(
+                shop.says(worker, .heartbeat(Heartbeat())), shop.says(idle, .heartbeat(Heartbeat())))
+        }
+        let done = shop.round(shop.done(worker, grant))
+        #expect(done.outcomes.map(\.attempts) == [1])
+        #expect(done.served == [.complete])
     }
 
     @Test("is not lost for time in which the assembler did not listen")

@@ -68,7 +68,7 @@ struct OrderTests {
         #expect(step.receipts.map(\.order) == [first.order])
     }
 
-    @Test("that the store knows is answered from there, ended or not")
+    @Test("that the store knows is answered from there, ended or not (FM-06)")
     func knownToTheStore() {
         var shop = Shop()
         let producer = shop.producer()
@@ -80,7 +80,7 @@ struct OrderTests {
         #expect(step.changes.isEmpty)
     }
 
-    @Test("that comes in pages is leased only when the last one is here")
+    @Test("that comes in pages is leased only when the last one is here (FM-08)")
     func pages() {
         var shop = Shop()
         _ = shop.joined("w", ["grill": 9])

@@ -8,7 +8,7 @@ struct PoisonTests {
     private func grill(_ count: Int) -> [Item] { (0..<count).map { _ in Item.with { $0.station = "grill" } } }
 
     @Test(
-        "is convicted within the deaths that the design allows, and no innocent is (FM-33, FM-35)",
+        "is convicted within the deaths that the design allows, and no innocent is (FM-33, FM-34, FM-35)",
         arguments: [(1, 0), (2, 1), (3, 0), (8, 5), (40, 17), (100, 99)])
     func bound(itemCount: Int, poison: Int) {
         var fleet = Fleet(Shop(), count: 1, ["grill": itemCount], poison: [poison])

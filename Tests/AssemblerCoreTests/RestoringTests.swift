@@ -123,7 +123,7 @@ struct RestoringTests {
         #expect(step.grants(to: other).map(\.attempt) == [3])
     }
 
-    @Test("a failure that is known already is not counted again when its worker repeats it (FM-14)")
+    @Test("a failure that is known already is not counted again when its worker repeats it (FM-03, FM-14)")
     func repeatedFailure() {
         let lease = LeaseID(incarnation: 1, number: 41)
         let record = AttemptRecord(

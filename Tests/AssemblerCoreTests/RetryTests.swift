@@ -124,3 +124,49 @@ struct RetryTests {
         #expect(step.outcomes.map(\.status) == [.failed])
     }
 }
+
+@Suite("A worker's place")
+struct PlaceTests {
+    enum Ending: CaseIterable {
+        case done, tooLarge, failed, failedForGood, returned, notKnownHere, returnedAfterRevoke,
+            doneAfterRevoke
+    }
+
+    @Test(
+        "comes back however the attempt ends: nothing blocks the next one (FM-37)", arguments: Ending.allCases
+    )
+    func comesBack(ending: Ending) {
+        var shop = Shop()
+        let worker = shop.joined("w", ["grill": 1])
+        let (order, step) = shop.order(Shop.items("grill"))
+        let grant = step.grants[0]
+        var next = shop.order(Shop.items("grill")).id
+        switch ending {
+        case .done: _ = shop.round(shop.done(worker, grant))
+        case .tooLarge:
+            let text = String(repeating: "x", count: Limits.contentBytesMax + 1)
+            _ = shop.round(shop.done(worker, grant, text))
+        case .failed: _ = shop.round(shop.failed(worker, grant))
+        case .failedForGood: _ = shop.round(shop.failed(worker, grant, permanent: true))
+        case .returned:
+            // It goes first in line, so it is what the place gets.
+            next = order
+            _ = shop.round(shop.returned(worker, grant, .unspecified))
+        case .notKnownHere:
+            next = order
+            let result = ItemResult.with {
+                ($0.lease, $0.order, $0.index) = (grant.lease, order.data, UInt32(grant.index))
+            }
+            _ = shop.round(shop.says(worker, .results(ResultBatch.with { $0.results = [result] })))
+        case .returnedAfterRevoke, .doneAfterRevoke:
+            let producer = shop.producer()
+            _ = shop.round(shop.asks(producer, .cancel(Cancel.with { $0.order = order.data })))
+            #expect(shop.core.leases.count == 1, "its handler has not ended")
+            _ = shop.round(
+                ending == .doneAfterRevoke ? shop.done(worker, grant) : shop.returned(worker, grant, .revoked)
+            )
+        }
+        #expect(shop.core.leases.values.map(\.item.order) == [next])
+        #expect(shop.core.leases.values.allSatisfy { $0.key.number > grant.lease.number })
+    }
+}

@@ -123,7 +123,7 @@ struct LifeTests {
         #expect(report.isSound && report.itemCount == 3)
     }
 
-    @Test("a round is all or nothing: one change that cannot be written takes the others with it")
+    @Test("a round is all or nothing: one change that cannot be written takes the others with it (FM-25)")
     func atomic() throws {
         let kitchen = try Kitchen()
         let store = try kitchen.open()

@@ -68,7 +68,7 @@ struct TroubleTests {
         }
     }
 
-    @Test("a store that lost its end is refused")
+    @Test("a store that lost its end is refused (FM-22)")
     func truncated() throws {
         let kitchen = try closed(Sample.accept(1, itemCount: 600, byteCount: 1_000))
         let half = Data(try kitchen.bytes.prefix(100_000))
@@ -112,7 +112,7 @@ struct TroubleTests {
         #expect(problems.contains { $0.row.hasPrefix(row) }, "\(problems)")
     }
 
-    @Test("one changed bit of an item in the file is found at the start, and its row is named")
+    @Test("one changed bit of an item in the file is found at the start, and its row is named (FM-22)")
     func changedBit() throws {
         let kitchen = try closed(Sample.accept(1, itemCount: 20, pageItemCount: 10))
         try kitchen.flip("item-17")

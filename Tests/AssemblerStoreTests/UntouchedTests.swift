@@ -48,7 +48,7 @@ struct UntouchedTests {
         #expect(try kitchen.files == before)
     }
 
-    @Test("a store that was killed and is damaged keeps its log, too")
+    @Test("a store that was killed and is damaged keeps its log, too (FM-22)")
     func refusedWithLog() throws {
         let kitchen = try Kitchen.killed(
             after: Sample.accept(1, byteCount: 20_000), and: Sample.accept(2, byteCount: 20_000))

@@ -93,7 +93,7 @@ extension EndToEnd {
             }
         }
 
-        @Test("forgets no failure: an item has the attempts that it has, before and after (FM-36)")
+        @Test("forgets no failure: an item has the attempts that it has, before and after (FM-25, FM-36)")
         func failures() async throws {
             try await Shop.open { shop in
                 try shop.serveCountedNaps()
@@ -201,6 +201,11 @@ extension Finished {
         return (
             try date(report["accepted_at"]), try date(item["started_at"]), try date(report["finished_at"])
         )
+    }
+
+    /// When the last attempt at the first item was leased.
+    func startedAt() throws -> Date {
+        try date(((try object()["items"] as? [[String: Any]])?.first)?["started_at"])
     }
 
     /// How an order ended, and how long after its acceptance.

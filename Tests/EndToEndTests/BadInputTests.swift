@@ -79,7 +79,7 @@ extension EndToEnd {
             }
         }
 
-        @Test("of a station that nobody serves yet is none: it waits, and is seen to wait")
+        @Test("of a station that nobody serves yet is none: it waits, and is seen to wait (FM-24)")
         func unservedStation() async throws {
             try await Shop.open { shop in
                 try await shop.startAssembler()

@@ -105,7 +105,7 @@ extension EndToEnd {
         }
 
         @Test(
-            "of a producer that submits: its order is there once, whole",
+            "of a producer that submits: its order is there once, whole (FM-08)",
             arguments: [Trouble.cut, .reset, .delay])
         func submission(trouble: Trouble) async throws {
             try await Shop.open { shop in

@@ -29,7 +29,9 @@ extension EndToEnd {
             }
         }
 
-        @Test("has a guardian, and another one at once when that is killed, which knows what runs already")
+        @Test(
+            "has a guardian, and another one at once when that is killed, which knows what runs already (FM-42)"
+        )
         func guardianKilled() async throws {
             try await open { shop, worker in
                 try await shop.waitForCommands(count: GuardianTests.processCount)

@@ -82,7 +82,9 @@ extension EndToEnd {
             }
         }
 
-        @Test("that floods its worker, sixteen at once, costs memory by its limits, not by what it writes")
+        @Test(
+            "that floods its worker, sixteen at once, costs memory by its limits, not by what it writes (FM-37)"
+        )
         func floods() async throws {
             try await Shop.open { shop in
                 let flood = Deed(
@@ -98,6 +100,25 @@ extension EndToEnd {
                 try await shop.waitForNoCommands(within: .seconds(1))
                 let peak = try #require(ProcessEntry(worker.pid)?.memoryPeakMebibytes)
                 #expect(peak < 192, "MiB")
+            }
+        }
+
+        @Test("that takes every core, eight at once, holds up no heartbeat: its worker is not missed (FM-32)")
+        func burns() async throws {
+            try await Shop.open { shop in
+                // Twice as long as a silence that makes a worker lost.
+                let burn = Deed(
+                    station: "burns", script: "timeout 4 sh -c 'while :; do :; done'; echo hot",
+                    status: "done", says: "hot\n")
+                try shop.write("worker.yaml", stations([burn]))
+                try shop.write("order.yaml", try order([Deed](repeating: burn, count: 8)))
+                try await shop.startAssembler()
+                try await shop.startWorkers("worker-1")
+                let sessions = try await shop.sessions()
+                let report = try await shop.produce("submit", "order.yaml", "--wait", "--json").report()
+                #expect(report.items.allSatisfy { $0.status == "done" && $0.attempts == 1 })
+                #expect(try await shop.counters()["lost_workers"] == 0)
+                #expect(try await shop.sessions() == sessions)
             }
         }
 

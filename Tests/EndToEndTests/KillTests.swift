@@ -28,7 +28,32 @@ extension EndToEnd {
             }
         }
 
-        @Test("of every worker leaves the order waiting, and one that comes back completes it (FM-01)")
+        @Test("of a worker has its item leased again within 50 ms, where the machine is free")
+        func leasedAgain() async throws {
+            try await Shop.open { shop in
+                try await shop.startAssembler()
+                let workers = try await shop.startWorkers("worker-1", "worker-2", "worker-3", "worker-4")
+                try shop.write("order.yaml", naps(seconds: 60, count: 1))
+                var absences: [TimeInterval] = []
+                for _ in 1...3 {
+                    let order = try await shop.produce("submit", "order.yaml").line
+                    let victim = try await holder(of: order, in: shop)
+                    let killedAt = Date()
+                    try await workers[victim]?.die()
+                    let started = try await eventually("another lease") {
+                        let status = try await shop.produce("status", order, "--json")
+                        let holder = try status.report().items.first?.worker
+                        return holder == nil || holder == victim ? nil : try status.startedAt()
+                    }
+                    absences.append(started.timeIntervalSince(killedAt))
+                    #expect(try await shop.produce("cancel", order).ending == .exit(0))
+                }
+                // The others are what a busy machine adds.
+                #expect(try #require(absences.min()) < 0.05, "\(absences)")
+            }
+        }
+
+        @Test("of every worker leaves the order waiting, and one that comes back completes it (FM-01, FM-41)")
         func everyWorker() async throws {
             try await Shop.open { shop in
                 try await shop.startAssembler()
@@ -111,6 +136,64 @@ extension EndToEnd {
                 #expect(report.items.allSatisfy { $0.attempts == 1 })
                 let runs = try String(contentsOf: shop.folder.appending(path: "ran"), encoding: .utf8)
                 #expect(runs == "ran\n")
+            }
+        }
+
+        @Test("of everybody at once costs the attempts that ran and no more: nothing left the store (FM-20)")
+        func everybody() async throws {
+            try await Shop.open { shop in
+                try shop.serveCountedNaps()
+                let assembler = try await shop.startAssembler()
+                let workers = try await shop.startWorkers("worker-1", "worker-2")
+                try shop.writeCountedNaps("order.yaml", [0.1, 0.1, 2, 2, 2, 2])
+                let order = try await shop.produce("submit", "order.yaml").line
+                try await eventually("two results, and four items that run") {
+                    let counts = try await shop.produce("status", order, "--json").report().counts
+                    return try counts["done"] == 2 && shop.lines(of: "begun").count == 6 ? true : nil
+                }
+                for process in [assembler] + workers.values { process.send(SIGKILL) }
+                for process in [assembler] + workers.values { try await process.end() }
+                try await shop.startAssembler()
+                let kept = try await shop.produce("status", order, "--json").report()
+                #expect(kept.counts["done"] == 2 && kept.counts["waiting"] == 4)
+
+                try await shop.startWorkers("worker-3")
+                let report = try await shop.produce("watch", order, "--json").report()
+                #expect(report.status == "complete")
+                #expect(
+                    report.items.map { $0.worker == "worker-3" } == [false, false, true, true, true, true])
+                let runs = Dictionary(grouping: try shop.lines(of: "begun")) { $0 }.mapValues(\.count)
+                #expect((0..<6).map { runs["\(order)/\($0)"] } == [1, 1, 2, 2, 2, 2])
+            }
+        }
+
+        @Test("by an abort, as a library may commit it: back within a second, and nothing is lost (FM-53)")
+        func abort() async throws {
+            try await Shop.open { shop in
+                // A Swift process that crashes is not dead before it has said where.
+                shop.environment["SWIFT_BACKTRACE"] = "enable=no"
+                var assembler = try await shop.startAssembler()
+                let workers = try await shop.startWorkers("worker-1", "worker-2")
+                try shop.write("order.yaml", naps(seconds: 2, count: 4))
+                let order = try await shop.produce("submit", "order.yaml").line
+                try await shop.waitForLeases(of: order, count: 4)
+                let victim = try #require(workers["worker-1"])
+                victim.send(SIGABRT)
+                #expect(try await victim.end() == .signal(SIGABRT))
+                var absences: [Duration] = []
+                for _ in 1...3 {
+                    assembler.send(SIGABRT)
+                    #expect(try await assembler.end() == .signal(SIGABRT))
+                    let end = ContinuousClock.now
+                    assembler = try await shop.startAssembler()
+                    absences.append(ContinuousClock.now - end)
+                }
+                // The others are what a busy machine adds.
+                #expect(try #require(absences.min()) < .seconds(1), "\(absences)")
+                let report = try await shop.produce("watch", order, "--json").report()
+                #expect(report.status == "complete")
+                #expect(report.items.allSatisfy { $0.worker == "worker-2" })
+                #expect(workers["worker-2"]?.hasEnded == nil)
             }
         }
 

@@ -122,7 +122,7 @@ extension EndToEnd {
             }
         }
 
-        @Test("is still suspected after the assembler was killed: no death is forgotten")
+        @Test("is still suspected after the assembler was killed: no death is forgotten (FM-34)")
         func assemblerRestart() async throws {
             try await open { shop in
                 let assembler = try await shop.startAssembler()

@@ -37,7 +37,8 @@ extension EndToEnd {
         }
 
         @Test(
-            "that cannot be used ends the start (74) with what to do, and stays as it is", arguments: damages)
+            "that cannot be used ends the start (74) with what to do, and stays as it is (FM-22)",
+            arguments: damages)
         func refused(damage: Damage) async throws {
             try await Shop.open { shop in
                 let file = try shop.moveStoreToItsOwnFolder()
@@ -73,7 +74,9 @@ extension EndToEnd {
             },
         ]
 
-        @Test("removed under the assembler ends it (74), and every order is in a copy", arguments: mishaps)
+        @Test(
+            "removed under the assembler ends it (74), and every order is in a copy (FM-42)",
+            arguments: mishaps)
         func displaced(mishap: Mishap) async throws {
             try await Shop.open { shop in
                 let file = try shop.moveStoreToItsOwnFolder()

@@ -50,7 +50,9 @@ extension EndToEnd {
             }
         }
 
-        @Test("leaves no process of a command that does not obey within the second that it has, and exits 1")
+        @Test(
+            "leaves no process of a command that does not obey within the second that it has, and exits 1 (FM-42)"
+        )
         func stubborn() async throws {
             try await Shop.open { shop in
                 let worker = try await start(shop)

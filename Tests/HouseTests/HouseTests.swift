@@ -37,6 +37,9 @@ struct HouseTests {
         #expect(Rule.unexplainedSendables(in: house) == [])
     }
 
+    @Test("no socket of ours deals work blindly: PUSH and PULL are not there (FM-50)")
+    func blindSockets() { #expect(Rule.blindSockets(in: house) == []) }
+
     @Test("nothing names a path of somebody's machine")
     func paths() { #expect(Rule.machinePaths(in: house) == []) }
 
@@ -99,6 +102,13 @@ struct RuleTests {
         #expect(
             Rule.uses(of: Rule.forcedTry, in: house("a.swift", "let a = \(Rule.forcedTry) b()")).count == 1)
         #expect(Rule.uses(of: Rule.forcedTry, in: house("a.swift", "a()  // no \(Rule.forcedTry)")) == [])
+    }
+
+    @Test("sees a socket that deals work blindly, and lets tests and comments have it (FM-50)")
+    func blindSocket() {
+        #expect(Rule.blindSockets(in: house("Sources/ZeroMQ/a.swift", "case .push: ZMQ_PUSH")).count == 1)
+        #expect(Rule.blindSockets(in: house("Sources/ZeroMQ/a.swift", "// no ZMQ_PUSH")) == [])
+        #expect(Rule.blindSockets(in: house("Tests/ZeroMQTests/a.swift", "ZMQ_PUSH")) == [])
     }
 
     @Test("sees an unchecked Sendable without its reason")

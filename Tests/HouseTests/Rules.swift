@@ -53,6 +53,11 @@ enum Rule {
         }
     }
 
+    /// A PUSH socket deals work to the slow and the dead, a PULL socket cannot refuse it.
+    static func blindSockets(in house: House) -> [String] {
+        ["ZMQ_PUSH", "ZMQ_PULL"].flatMap { uses(of: $0, in: house) }.filter { $0.hasPrefix("Sources/") }
+    }
+
     /// `@unchecked Sendable` stands under a comment that says why it is safe.
     static func unexplainedSendables(in house: House) -> [String] {
         house.swiftFiles.flatMap { file in

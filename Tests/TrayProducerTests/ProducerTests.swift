@@ -78,7 +78,7 @@ struct ProducerTests {
         #expect(await counter.count { $0.submit.itemCount > 0 } == 4)
     }
 
-    @Test("an assembler that stays full refuses in the end, with the pause that it asks for")
+    @Test("an assembler that stays full refuses in the end, with the pause that it asks for (FM-23)")
     func refused() async throws {
         let counter = try await Counter { _, _ in .answer(.refusal(.unavailable, retryAfterMs: 60_000)) }
         let producer = try await Self.producer(at: counter.endpoint)

@@ -105,7 +105,7 @@ struct CommandHandlerTests {
                 == .failed(message: "exit code 7, and nothing on standard error", isPermanent: false))
     }
 
-    @Test("a crash names its signal")
+    @Test("a crash names its signal (FM-42)")
     func crash() async throws {
         #expect(
             await (try shell("echo hot >&2; kill -SEGV $$")).run(attempt())

@@ -65,7 +65,7 @@ struct LinkTests {
     }
 
     @Test(
-        "a server that stops closes the link, and opens a fresh one when it is back",
+        "a server that stops closes the link, and opens a fresh one when it is back (FM-52, FM-56)",
         arguments: ["tcp", "ipc"])
     func restart(transport: String) async throws {
         let path = "/tmp/zeromq-link-\(getpid()).sock"
@@ -80,7 +80,7 @@ struct LinkTests {
 
         await first.stop()
         #expect(try await client.events(2) == [.opened, .closed])
-        #expect(await client.send([[9]]).isUnreachable, "nothing waits for the next connection (FM-56)")
+        #expect(await client.send([[9]]).isUnreachable, "nothing waits for the next connection")
 
         let second = Echo()
         try await eventually { (try? await second.start(context, at: endpoint)) != nil }

@@ -58,7 +58,7 @@ struct PeerTests {
     }
 
     @Test(
-        "bytes of another protocol cost their own connection only",
+        "bytes of another protocol cost their own connection only (FM-53)",
         arguments: [
             "GET / HTTP/1.1\r\nHost: tray\r\n\r\n", "\u{1}\u{0}\u{7f}\u{3}garbage\n", "SSH-2.0-Other\r\n", "",
         ])
