@@ -102,6 +102,45 @@ struct ProbationTests {
         }
     }
 
+    @Test("or only gives back, keeps no item from a good one", arguments: [true, false])
+    func givesBack(saysHow: Bool) {
+        var shop = Shop()
+        let bad = shop.joined("bad", ["grill": 10])
+        let good = shop.joined("good", ["grill": 1])
+        var step = shop.order(Shop.items("grill")).step
+        var badCount = 0
+        while let grant = step.grants(to: bad).first, badCount < 100 {
+            badCount += 1
+            guard !saysHow else {
+                step = shop.round(shop.returned(bad, grant, .unspecified))
+                continue
+            }
+            let result = ItemResult.with {
+                ($0.lease, $0.order, $0.index) = (grant.lease, grant.order.data, UInt32(grant.index))
+            }
+            step = shop.round(shop.says(bad, .results(ResultBatch.with { $0.results = [result] })))
+        }
+        #expect(badCount == 5)
+        #expect(step.grants(to: good).map(\.attempt) == [1], "nothing counts against the item")
+    }
+
+    @Test("is none that drains, or that gives back what was revoked")
+    func givesBackWithReason() {
+        var shop = Shop()
+        let worker = shop.joined("w", ["grill": 10])
+        let producer = shop.producer()
+        let (order, step) = shop.order(items(5))
+        _ = shop.round(shop.asks(producer, .cancel(Cancel.with { $0.order = order.data })))
+        _ = shop.round(of: step.grants.map { shop.returned(worker, $0, .revoked) })
+        let held = shop.order(items(5)).step.grants
+        #expect(held.count == 5)
+        _ = shop.round(shop.says(worker, .credit(CreditReport.with { $0.draining = true })))
+        _ = shop.round(of: held.map { shop.returned(worker, $0, .draining) })
+        let state = shop.core.workerList(now: shop.now.instant).workers[0].stations[0]
+        #expect(state.failuresInRow == 0)
+        #expect(!state.onProbation)
+    }
+
     @Test("at one station goes on as before at another")
     func otherStation() {
         var shop = Shop()

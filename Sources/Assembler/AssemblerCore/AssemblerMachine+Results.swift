@@ -49,11 +49,18 @@ extension AssemblerMachine {
             let isOfUse = fail(item, key, failure, by: holder, startedAt: held?.leasedAt.wall, now: now)
             return isOfUse ? .stored : late(item, from: connection)
         case .returned(let returned):
-            if returned.reason == .unsupported, let held { withdraw(held) }
+            if let held {
+                if returned.reason == .unsupported {
+                    withdraw(held)
+                } else {
+                    countReturn(held, now: now.instant)
+                }
+            }
             offerAgain(item, key)
             return .stored
         case nil:
             // Its handler has ended in a way that this version does not know.
+            if let held { countReturn(held, now: now.instant) }
             offerAgain(item, key)
             return .invalid
         }
@@ -174,6 +181,13 @@ extension AssemblerMachine {
             .probationBegan(
                 worker: sessions[held.connection]?.name ?? "", station: stations[station].name,
                 failures: stations[station].places[place].probation.failureCount, message: message))
+    }
+
+    /// A lease that is given back says nothing of its item. But who gives back everything has free places
+    /// always, and would get everything again: without a reason it counts as a failure.
+    private mutating func countReturn(_ held: HeldLease, now: Instant) {
+        guard held.state == .running, sessions[held.connection]?.state == .serving else { return }
+        countFailure(held, "it gave the lease back", now: now)
     }
 
     private mutating func trust(_ held: HeldLease) {
