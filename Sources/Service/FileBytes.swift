@@ -8,6 +8,11 @@ public enum FileBytes {
     /// The name that stands for standard input.
     public static let standardInput = "-"
 
+    /// Whether there is something at `path`, also where its folder may not be looked into: then reading it says why.
+    public static func isThere(_ path: String) -> Bool {
+        access(path, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR)
+    }
+
     /// Reads all of `file` (`-`: standard input).
     ///
     /// - Throws: `DocumentError` where the file is missing, a directory, not readable or larger than

@@ -150,7 +150,7 @@ public struct Settings {
     public static func variable(_ key: String) -> String { "TRAY_\(key.uppercased())" }
 
     private static func existing(_ file: String?) -> String? {
-        file.flatMap { FileManager.default.fileExists(atPath: $0) ? $0 : nil }
+        file.flatMap { FileBytes.isThere($0) ? $0 : nil }
     }
 
     private static func nodes(

@@ -89,8 +89,7 @@ struct Session {
     /// The menu that is named, else the one in its usual place; `nil` where nobody wrote one.
     func menuIfAny() throws -> Menu? {
         if let file = try settings.value(Session.menuFile) { return try Menu.read(file) }
-        return FileManager.default.fileExists(atPath: Menu.defaultFile)
-            ? try Menu.read(Menu.defaultFile) : nil
+        return FileBytes.isThere(Menu.defaultFile) ? try Menu.read(Menu.defaultFile) : nil
     }
 
     func menu() throws -> Menu {
