@@ -13,7 +13,7 @@ from .journal import Journal
 from .recoveries import Recoveries
 from .shop import Service, Shop
 
-# The deck that is dealt, shuffled, again and again: every fault has its turn within half a minute.
+# The deck that is dealt, shuffled, again and again: every fault has its turn within a minute.
 DECK = {
     "worker killed": 6,
     "worker frozen": 5,
@@ -35,7 +35,8 @@ DECK = {
     "disk full": 1,
     "disk nearly full": 1,
 }
-PAUSE_SECONDS = 0.9  # the mean from one fault's beginning to the next one's
+# The others are over at once.
+LASTING = ("frozen", "delayed", "half-open", "disk", "away")
 QUIET_SECONDS = 2.0  # at the beginning
 # How long a fault can be felt after its end: reconnecting, restoring, a probe's way.
 AFTERMATH_SECONDS = 3.0
@@ -43,27 +44,26 @@ AFTERMATH_SECONDS = 3.0
 
 @dataclass(frozen=True)
 class Fault:
-    """When it begins, in seconds from the start of the run; how long it lasts where it lasts; how bad it is, from 0 to 1."""
-
-    at: float
+    at: float  # seconds from the start of the run
     kind: str
-    seconds: float
-    choice: float
+    seconds: float  # that it lasts; 0 where it is over at once
+    choice: float  # from 0 to 1: who is hit, and how badly
 
 
 def schedule(rng: random.Random, seconds: float) -> list[Fault]:
-    """The same for the same seed and time."""
+    """The same for the same seed and time. Faults come in bursts, with pauses between them that let one be seen alone."""
     faults: list[Fault] = []
     at = QUIET_SECONDS
     while True:
         deck = [kind for kind, count in DECK.items() for _ in range(count)]
         rng.shuffle(deck)
         for kind in deck:
-            at += rng.expovariate(1 / PAUSE_SECONDS)
+            at += rng.uniform(2, 5) if rng.random() < 0.3 else rng.expovariate(1 / 0.5)
             if at >= seconds:
                 return faults
             longest = 6.0 if rng.random() < 0.5 else 1.8  # beyond the heartbeat limit of two seconds, or below
-            faults.append(Fault(round(at, 3), kind, round(rng.uniform(0.1, longest), 3), rng.random()))
+            lasts = round(rng.uniform(0.1, longest), 3) if any(word in kind for word in LASTING) else 0.0
+            faults.append(Fault(round(at, 3), kind, lasts, rng.random()))
 
 
 class Saboteur:

@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from . import orders
@@ -44,7 +45,7 @@ class Judge:
     Records, by their `what`:
     - `attempt`: `name`, `order` (the document as it was first submitted)
     - `cancel`: `name`
-    - `acknowledged`: `name`, `order` (the id that was read)
+    - `acknowledged`: `name`, `order` (the id that was read), `since` (when the producer that printed it was started)
     - `outcome`: `stream` (who follows), `order`, `slot` (an entry of `--follow --json`)
     - `event`: `event` (a CloudEvent of `producer events --json`)
     - `report`: `report`
@@ -63,6 +64,9 @@ class Judge:
         self._documents = {}
         for record in self._by_kind["attempt"]:
             self._documents.setdefault(record["name"], record["order"])
+        self._first_since: dict[str, float] = {}
+        for record in self._by_kind["acknowledged"]:
+            self._first_since.setdefault(record["order"], record["since"])
         self._cancelled = {record["name"] for record in self._by_kind["cancel"]}
         self._final: dict[str, Record] = {}
 
@@ -133,16 +137,22 @@ class Judge:
                     verdict.unexpected.append(f"{order} was acknowledged as {name} and is called {report['name']}")
                 elif report["status"] in ENDS:
                     verdict.complete += 1
-        verdict.recovered = sum(report["name"] not in ids for report in self._final.values())
+        verdict.recovered = sum(self._is_recovered(report) for report in self._final.values())
+
+    def _is_recovered(self, report: Record) -> bool:
+        """There, although nobody had read so when it was accepted: that producer was killed, or gave up."""
+        first_since = self._first_since.get(report["order"])
+        return first_since is None or first_since > datetime.fromisoformat(report["accepted_at"]).timestamp()
 
     def _judge_earlier_reports(self) -> None:
         """What had settled is as it was, and what had ended is the same in every letter."""
         for record in self._by_kind["report"]:
-            earlier = record["report"]
-            final = self._final.get(earlier["order"])
+            final = self._final.get(record["report"]["order"])
             if final is None:
-                self.verdict.lost.append(f"{earlier['order']} had a report and is not there")
+                self.verdict.lost.append(f"{record['report']['order']} had a report and is not there")
                 continue
+            # The last line of a follower has no items.
+            earlier = {"items": final["items"], **record["report"]}
             for slot in earlier["items"]:
                 if slot["status"] in SETTLED:
                     self._compare(earlier["order"], slot, "was reported")

@@ -108,7 +108,8 @@ class Load:
 
     def _detached(self, rng: random.Random, order: Order) -> None:
         """Takes the receipt and goes; now and then somebody repeats it, who finds it."""
-        self._submit_until_accepted(order)
+        flags = rng.choice([(), (), ("--timeout", "1500ms")])  # the impatient give up, and repeat it
+        self._submit_until_accepted(order, *flags)
         if rng.random() < 0.2:
             self._submit_until_accepted(order)
 
@@ -130,13 +131,13 @@ class Load:
 
     def _killed(self, rng: random.Random, order: Order) -> None:
         """The producer is killed in the midst, and another one repeats the submission under its key."""
-        self._submit(order, order.name, *rng.choice([(), (), ("--wait",)]), killed_after=rng.uniform(0.01, 0.15))
+        self._submit(order, order.name, *rng.choice([(), (), ("--wait",)]), killed_after=rng.uniform(0.02, 0.09))
         time.sleep(rng.choice([0, 0, 0.5]))
         self._submit_until_accepted(order)
 
     def _killed_for_good(self, rng: random.Random, order: Order) -> None:
         """Nobody repeats it: the order is there once or not at all."""
-        self._submit(order, None, killed_after=rng.uniform(0.01, 0.15))
+        self._submit(order, None, killed_after=rng.uniform(0.02, 0.09))
 
     def _cancelled(self, rng: random.Random, order: Order) -> None:
         identifier = self._submit_until_accepted(order)
@@ -149,10 +150,10 @@ class Load:
         list(producer.lines())
         self._finish(producer, f"cancel of {order.name}", {0})
 
-    def _submit_until_accepted(self, order: Order) -> str | None:
+    def _submit_until_accepted(self, order: Order, *flags: str) -> str | None:
         """Repeats it under its key as a script would that is told to try again later; its id."""
         for attempt in range(REPEATS_MAX):
-            identifier = self._submit(order, order.name)
+            identifier = self._submit(order, order.name, *flags)
             if identifier is not None:
                 return identifier
             time.sleep(min(0.1 * 2**attempt, 2))
@@ -181,7 +182,7 @@ class Load:
         status: str | None = None
         for line in producer.lines():
             if identifier is None:
-                self._acknowledge(order, line["order"])
+                self._acknowledge(order, line["order"], producer.started_at)
             elif identifier != line["order"]:
                 self._journal.unexpected(f"{stream} speaks of {identifier} and {line['order']}")
             identifier = line["order"]
@@ -190,14 +191,14 @@ class Load:
                 self._journal.write("outcome", stream=stream, order=identifier, slot=slot)
                 continue
             status = line["status"]
-            if "items" in line:
+            if "counts" in line:
                 self._journal.write("report", by=stream, report=line)
             if status in ENDS:
                 self._note_end(identifier)
         return identifier, status
 
-    def _acknowledge(self, order: Order, identifier: str) -> None:
-        self._journal.write("acknowledged", name=order.name, order=identifier)
+    def _acknowledge(self, order: Order, identifier: str, since: float) -> None:
+        self._journal.write("acknowledged", name=order.name, order=identifier, since=since)
         with self._lock:
             if identifier in self._ended or identifier in self._unended:
                 return

@@ -170,7 +170,7 @@ class Shapes:
 
     def _bulky(self) -> tuple[list, dict]:
         return [
-            {"station": "echo", "payload": self._text() * self._rng.randint(1_000, 8_000)}
+            {"station": "echo", "payload": self._text() * self._rng.randint(500, 4_000)}
             for _ in range(self._rng.randint(1, 4))
         ], {}
 

@@ -123,7 +123,7 @@ def listen(lines: Any, journal: Journal, recoveries: Recoveries) -> None:
     for line in lines:
         if line.endswith(b"\n"):
             event = json.loads(line)
-            journal.write("event", event=event)
+            journal.write("event", event={key: event[key] for key in ("id", "type", "time", "data")})
             recoveries.take(event)
 
 

@@ -216,8 +216,9 @@ class Shop:
             if service.pid is None:
                 return False
             service.allowed |= {0, 1} if service in self.workers else {0}
-            if service in self.workers and time.monotonic() - service.started_at < 1:
-                service.allowed.add(-signal.SIGTERM)  # in its first moments a signal just ends it
+            first_moments = 1.0 if service in self.workers else 0.2
+            if time.monotonic() - service.started_at < first_moments:
+                service.allowed.add(-signal.SIGTERM)  # it does not know the signal yet, which just ends it
             service.asked_at = service.asked_at or time.monotonic()
             os.kill(service.pid, signal.SIGTERM)
             return True

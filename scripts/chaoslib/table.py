@@ -4,7 +4,6 @@ import math
 from collections import Counter, defaultdict
 from typing import Any
 
-from .faults import AFTERMATH_SECONDS
 from .journal import Record
 from .judge import Verdict
 
@@ -85,7 +84,11 @@ def _faults(records: list[Record]) -> dict[str, int]:
 
 def _recoveries(records: list[Record]) -> dict[str, Any]:
     """Of each kind all runs, and those during which no other fault could be felt."""
-    faults = [(record["at"], record["seconds"]) for record in records if record["what"] == "fault"]
+    faults = [
+        (record["at"], record["at"] + record["seconds"] + _felt_seconds(record["kind"]))
+        for record in records
+        if record["what"] == "fault"
+    ]
     everything: dict[str, list[float]] = defaultdict(list)
     undisturbed: dict[str, list[float]] = defaultdict(list)
     for record in records:
@@ -93,12 +96,17 @@ def _recoveries(records: list[Record]) -> dict[str, Any]:
             continue
         of, since, seconds = record["of"], record["since"], record["seconds"]
         everything[of].append(seconds)
-        others = sum(at <= since + seconds and at + lasted + AFTERMATH_SECONDS >= since for at, lasted in faults)
+        others = sum(begin <= since + seconds and end >= since for begin, end in faults)
         if others <= 1:  # its own
             undisturbed[of].append(seconds)
     return {
         of: {"all": _figures(everything[of]), "undisturbed": _figures(undisturbed[of])} for of in sorted(everything)
     }
+
+
+def _felt_seconds(kind: str) -> float:
+    """How long a fault can slow others down after its end: a started assembler leaves older items alone for 2 s."""
+    return 3.0 if "assembler" in kind or "disk" in kind else 1.0
 
 
 def _figures(values: list[float]) -> dict[str, Any]:
