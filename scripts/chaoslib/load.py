@@ -11,7 +11,7 @@ from collections.abc import Callable
 from .journal import Journal, Record
 from .judge import ENDS
 from .orders import Order, Shapes
-from .shop import CRASH, Producer, Shop
+from .shop import CRASH, Closed, Producer, Shop
 
 RUNNING_ORDERS_MAX = 60  # of those that nobody waits for; beyond it nobody submits
 POISON_PAUSE_SECONDS = 25.0
@@ -64,12 +64,17 @@ class Load:
         """Submits one echo; whether its receipt came."""
         number = next(self._numbers)
         order = Order(f"probe-{number}", [{"station": "echo", "payload": number}])
-        return self._submit(order, order.name, direct=direct) is not None
+        try:
+            return self._submit(order, order.name, direct=direct) is not None
+        except Closed:
+            return False  # the run is being ended
 
     def _thread(self, name: str, work: Callable[..., None], *arguments: object) -> threading.Thread:
         def run() -> None:
             try:
                 work(*arguments)
+            except Closed:
+                pass  # the run is being ended
             except Exception as error:  # a mistake of this script's is no success
                 self._journal.unexpected(f"{name}: {error!r}")
                 raise

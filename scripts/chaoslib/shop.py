@@ -51,6 +51,10 @@ def state_of(pid: int) -> tuple[str, str]:
     return name, text[text.rindex(")") + 2]
 
 
+class Closed(Exception):
+    """Nothing is started any more."""
+
+
 @dataclass
 class Service:
     """A process that is always to be there."""
@@ -81,9 +85,8 @@ class Shop:
         self.folder, self.binaries, self.store, self.journal = folder, binaries, store, journal
         self.proxy = Proxy()
         self._lock = threading.RLock()
-        self._producers: set[subprocess.Popen] = set()
+        self._started: set[subprocess.Popen] = set()
         self._is_over = False
-        self._kill_counts: dict[int, int] = {}
         self._crash_offsets: dict[Path, int] = {}
         # An assembler may end with 74 now, for want of room.
         self.is_disk_short = False
@@ -125,18 +128,22 @@ class Shop:
         return Producer(self, [str(self.binaries / "producer"), *arguments], environment)
 
     def start(self, command: list[str], environment: dict[str, str], **streams: object) -> subprocess.Popen:
-        """In a session of its own: a terminal's signals are for us."""
-        return subprocess.Popen(
-            command, env=environment, cwd=self.folder, start_new_session=True, **streams  # type: ignore[call-overload]
-        )
+        """In a session of its own: a terminal's signals are for us.
 
-    def remember(self, process: subprocess.Popen) -> None:
+        Raises `Closed` once everything is being ended.
+        """
         with self._lock:
-            self._producers.add(process)
+            if self._is_over:
+                raise Closed
+            process = subprocess.Popen(
+                command, env=environment, cwd=self.folder, start_new_session=True, **streams  # type: ignore[call-overload]
+            )
+            self._started.add(process)
+            return process
 
     def forget(self, process: subprocess.Popen) -> None:
         with self._lock:
-            self._producers.discard(process)
+            self._started.discard(process)
 
     # Services
 
@@ -149,6 +156,7 @@ class Shop:
                 process = service.process
                 if process and process.poll() is not None:
                     self._note_end(service, process)
+                    self.forget(process)
                     service.process = None
                 if service.process is None and time.monotonic() >= service.down_until:
                     self._start(service)
@@ -291,7 +299,7 @@ class Shop:
         """Ends whatever is there by its id, in every case."""
         with self._lock:
             self._is_over = True
-            processes = [*self._producers, *(each.process for each in self.services if each.process)]
+            processes = list(self._started)
         for process in processes:
             if process.poll() is None:
                 process.kill()
@@ -325,7 +333,6 @@ class Producer:
         self.process = shop.start(
             command, environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors
         )
-        shop.remember(self.process)
         self._killer: threading.Timer | None = None
 
     def give(self, text: str) -> None:
