@@ -11,7 +11,7 @@ from collections.abc import Callable
 from .journal import Journal, Record
 from .judge import ENDS
 from .orders import Order, Shapes
-from .shop import CRASH, Closed, Producer, Shop
+from .shop import CRASH, Closed, Command, Shop
 
 RUNNING_ORDERS_MAX = 60  # of those that nobody waits for; beyond it nobody submits
 POISON_PAUSE_SECONDS = 25.0
@@ -151,8 +151,7 @@ class Load:
         time.sleep(rng.uniform(0, 1.5))
         self._journal.write("cancel", name=order.name, order=identifier)
         producer = self._shop.produce("cancel", identifier, "--json")
-        producer.give("")
-        list(producer.lines())
+        list(producer.values())
         self._finish(producer, f"cancel of {order.name}", {0})
 
     def _submit_until_accepted(self, order: Order, *flags: str) -> str | None:
@@ -171,21 +170,20 @@ class Load:
         """One producer, from its beginning to its end; the id of the order where it said so."""
         arguments = ["submit", "-", "--json", *flags, *(("--key", key) if key else ())]
         self._journal.write("attempt", name=order.name, order=order.document, flags=list(flags), key=key)
-        producer = self._shop.produce(*arguments, direct=direct)
-        if killed_after is not None:
-            producer.kill_after(killed_after)
-        producer.give(json.dumps(order.document))
+        producer = self._shop.produce(
+            *arguments, text=json.dumps(order.document), direct=direct, killed_after=killed_after
+        )
         identifier, status = self._take_lines(producer, order, f"submit of {order.name} {producer.started_at}")
         waits = "--wait" in flags or "--follow" in flags
         allowed = {0} if not waits or status == "complete" else {1}
         self._finish(producer, f"submit {' '.join(flags)} of {order.name}", allowed, has_answer=status is not None)
         return identifier
 
-    def _take_lines(self, producer: Producer, order: Order, stream: str) -> tuple[str | None, str | None]:
+    def _take_lines(self, producer: Command, order: Order, stream: str) -> tuple[str | None, str | None]:
         """Receipt, outcomes, reports: each tells the order's id. The id, and the status of the last line."""
         identifier: str | None = None
         status: str | None = None
-        for line in producer.lines():
+        for line in producer.values():
             if identifier is None:
                 self._acknowledge(order, line["order"], producer.started_at)
             elif identifier != line["order"]:
@@ -216,7 +214,7 @@ class Load:
             self._unended.discard(identifier)
 
     def _finish(
-        self, producer: Producer, what: str, allowed: set[int], has_answer: bool = True, words: tuple[str, ...] = ()
+        self, producer: Command, what: str, allowed: set[int], has_answer: bool = True, words: tuple[str, ...] = ()
     ) -> int:
         """Waits for its end and looks whether docs/cli.md allows it."""
         code, errors = producer.finish()
@@ -245,7 +243,6 @@ class Load:
         for attempt in range(REPEATS_MAX):
             stream = f"watcher of {order.name} {time.monotonic_ns()}"
             producer = self._shop.produce("watch", identifier, "--follow", "--json")
-            producer.give("")
             _, status = self._take_lines(producer, order, stream)
             allowed = {0} if status == "complete" else {1}
             self._finish(producer, f"watch of {order.name}", allowed, has_answer=status is not None)
@@ -271,8 +268,7 @@ class Load:
     def read(self, name: str, identifier: str) -> Record | None:
         """An order's report, past the proxy; `None` where no assembler answered."""
         producer = self._shop.produce("status", identifier, "--json", "--timeout", READING_TIMEOUT, direct=True)
-        producer.give("")
-        reports = list(producer.lines())
+        reports = list(producer.values())
         report = reports[0] if reports else None
         allowed = {0} if report and report["status"] in ("running", "complete") else {1}
         self._finish(producer, f"status of {name}", allowed, has_answer=report is not None)

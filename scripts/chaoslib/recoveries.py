@@ -1,10 +1,9 @@
 """How long it takes until work goes on after a fault: from the assembler's events, and from orders sent as probes."""
 
-import json
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -118,13 +117,11 @@ class Recoveries:
                 self._leases.remove(lease)
 
 
-def listen(lines: Any, journal: Journal, recoveries: Recoveries) -> None:
+def listen(events: Iterable[dict[str, Any]], journal: Journal, recoveries: Recoveries) -> None:
     """Takes every event of a `producer events --json` until it ends."""
-    for line in lines:
-        if line.endswith(b"\n"):
-            event = json.loads(line)
-            journal.write("event", event={key: event[key] for key in ("id", "type", "time", "data")})
-            recoveries.take(event)
+    for event in events:
+        journal.write("event", event={key: event[key] for key in ("id", "type", "time", "data")})
+        recoveries.take(event)
 
 
 def _plain(worker: str) -> str:

@@ -7,10 +7,13 @@ import re
 import signal
 import socket
 import subprocess
+import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from . import orders
 from .journal import Journal
@@ -120,12 +123,14 @@ class Shop:
 
     # Producers
 
-    def produce(self, *arguments: str, direct: bool = False) -> "Producer":
-        """Starts one, behind the proxy or past it."""
+    def produce(
+        self, *arguments: str, text: str = "", direct: bool = False, killed_after: float | None = None
+    ) -> "Command":
+        """Starts one, behind the proxy or past it, with this standard input; it may be killed after so many seconds."""
         environment = dict(self.direct)
         if not direct:
             environment["TRAY_ORDERS"] = self.orders_way.endpoint
-        return Producer(self, [str(self.binaries / "producer"), *arguments], environment)
+        return Command(self, [str(self.binaries / "producer"), *arguments], environment, text, killed_after)
 
     def start(self, command: list[str], environment: dict[str, str], **streams: object) -> subprocess.Popen:
         """In a session of its own: a terminal's signals are for us.
@@ -288,12 +293,12 @@ class Shop:
                 time.sleep(0.02)
 
     def verify_store(self) -> None:
-        verifying = Producer(self, [str(self.binaries / "assembler"), "verify", str(self.store)], self.direct)
-        verifying.give("")
-        output = (verifying.process.stdout or []) and verifying.process.stdout.read().decode()  # type: ignore[union-attr]
+        command = [str(self.binaries / "assembler"), "verify", str(self.store)]
+        verifying = Command(self, command, self.direct, "", None)
+        said = [line.decode(errors="replace") for line in verifying.lines()]
         code, errors = verifying.finish()
         if code != 0:
-            self.journal.unexpected(f"assembler verify ended with {code}: {output}{errors}")
+            self.journal.unexpected(f"assembler verify ended with {code}: {' '.join(said)}{errors}")
 
     def end_all(self) -> None:
         """Ends whatever is there by its id, in every case."""
@@ -322,44 +327,39 @@ class Shop:
         return [pid for pid in children_of(os.getpid()) if state_of(pid)[1] != "Z"]
 
 
-class Producer:
-    """A producer that runs, its standard output read as it comes."""
+class Command:
+    """A process that runs to its end, its standard output read as it comes."""
 
-    def __init__(self, shop: Shop, command: list[str], environment: dict[str, str]) -> None:
+    def __init__(
+        self, shop: Shop, command: list[str], environment: dict[str, str], text: str, killed_after: float | None
+    ) -> None:
         self._shop = shop
         self.started_at = time.time()
         self.was_killed = False
-        self._errors = (shop.folder / f"errors-{threading.get_ident()}-{time.monotonic_ns()}").open("w+b")
+        self._killer: threading.Timer | None = None
+        self._errors = tempfile.TemporaryFile(dir=shop.folder)
         self.process = shop.start(
             command, environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors
         )
-        self._killer: threading.Timer | None = None
-
-    def give(self, text: str) -> None:
-        """Its whole standard input."""
-        assert self.process.stdin
+        if killed_after is not None:
+            self._killer = threading.Timer(killed_after, self._kill)
+            self._killer.daemon = True
+            self._killer.start()
+        assert self.process.stdin and self.process.stdout
         try:
             self.process.stdin.write(text.encode())
             self.process.stdin.close()
         except BrokenPipeError:
             pass  # it was killed meanwhile
 
-    def kill_after(self, seconds: float, number: int = signal.SIGKILL) -> None:
-        def kill() -> None:
-            if self.process.poll() is None:
-                self.was_killed = True
-                self.process.send_signal(number)
-
-        self._killer = threading.Timer(seconds, kill)
-        self._killer.daemon = True
-        self._killer.start()
-
-    def lines(self):  # type: ignore[no-untyped-def]
-        """As they come, until its output ends; half a line of one that was killed is left out."""
+    def lines(self) -> Iterator[bytes]:
+        """Of its output, as they come, until it ends; half a line of one that was killed is left out."""
         assert self.process.stdout
-        for line in self.process.stdout:
-            if line.endswith(b"\n"):
-                yield json.loads(line)
+        return (line for line in self.process.stdout if line.endswith(b"\n"))
+
+    def values(self) -> Iterator[Any]:
+        """Its lines as JSON."""
+        return (json.loads(line) for line in self.lines())
 
     def finish(self) -> tuple[int, str]:
         """Its exit code, negative for a signal, and what it said on standard error."""
@@ -370,5 +370,9 @@ class Producer:
         self._errors.seek(0)
         errors = self._errors.read().decode(errors="replace")
         self._errors.close()
-        Path(self._errors.name).unlink()
         return code, errors
+
+    def _kill(self) -> None:
+        if self.process.poll() is None:
+            self.was_killed = True
+            self.process.kill()
