@@ -1,6 +1,7 @@
 """What a run came to: for people, and as one JSON object."""
 
 import math
+import textwrap
 from collections import Counter, defaultdict
 from typing import Any
 
@@ -8,6 +9,7 @@ from .journal import Record
 from .judge import Verdict
 
 WRONGS = ("lost", "duplicated", "unexpected", "hung")
+WIDTH = 120  # of a line
 SHOWN_MAX = 10  # sentences of each kind of wrong
 
 
@@ -44,15 +46,19 @@ def table(summary: dict[str, Any]) -> str:
         f"{summary['items_run_again']} items more than once; {summary['mistaken_for_poison']} mistaken for poison",
         f"elapsed    of {summary['elapsed_taken_back']} ended orders less after a kill, "
         f"by {summary['elapsed_taken_back_max'] * 1000:.1f} ms at most",
-        f"faults     {sum(faults.values())}: " + ", ".join(f"{kind} {count}" for kind, count in faults.items()),
+        *textwrap.wrap(
+            f"faults     {sum(faults.values())}: " + ", ".join(f"{kind} {count}" for kind, count in faults.items()),
+            width=WIDTH,
+            subsequent_indent=" " * 11,
+        ),
         "",
-        f"{'recovery, in seconds':<52}{'runs':>6}{'p50':>8}{'p99':>8}{'max':>8}   undisturbed:{'runs':>5}{'p50':>8}{'max':>8}",
+        f"{'recovery, in seconds':<58}{'runs':>5}{'p50':>8}{'p99':>8}{'max':>8}   undisturbed{'p50':>8}{'max':>8}",
     ]
     for of, figures in summary["recoveries"].items():
         every, alone = figures["all"], figures["undisturbed"]
         lines.append(
-            f"{of:<52}{every['runs']:>6}{_time(every['p50'])}{_time(every['p99'])}{_time(every['max'])}"
-            f"{'':>15}{alone['runs']:>5}{_time(alone['p50'])}{_time(alone['max'])}"
+            f"{of:<58}{every['runs']:>5}{_time(every['p50'])}{_time(every['p99'])}{_time(every['max'])}"
+            f"{alone['runs']:>14}{_time(alone['p50'])}{_time(alone['max'])}"
         )
     for wrong in WRONGS:
         sentences = summary["wrongs"][wrong]
