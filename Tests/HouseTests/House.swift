@@ -43,9 +43,15 @@ struct House {
         var names: [String] = []
         while let name = walk.nextObject() as? String {
             if name.hasPrefix("."), !name.hasPrefix(".ci") { walk.skipDescendants() }
-            names.append(name)
+            if !isFolder(root.appending(path: name)) { names.append(name) }
         }
         return names
+    }
+
+    private static func isFolder(_ place: URL) -> Bool {
+        var isFolder: ObjCBool = false
+        return FileManager.default.fileExists(atPath: place.path, isDirectory: &isFolder)
+            && isFolder.boolValue
     }
 
     init(files: [File]) { self.files = files }
@@ -56,7 +62,9 @@ struct House {
 
     private static func isText(_ name: String) -> Bool {
         let endings = [".swift", ".c", ".h", ".md", ".proto", ".py", ".yaml", ".yml", ".sh", ".txt"]
-        return endings.contains { name.hasSuffix($0) } || name.hasPrefix("scripts/")
+        // What Python makes of its modules is no text.
+        return endings.contains { name.hasSuffix($0) }
+            || name.hasPrefix("scripts/") && !name.hasSuffix(".pyc")
             || ["Makefile", ".ci/run"].contains(name)
     }
 
