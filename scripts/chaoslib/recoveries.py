@@ -46,6 +46,7 @@ class Recoveries:
         self._journal, self._probe = journal, probe
         self._lock = threading.Lock()
         self._holders: dict[Slot, str] = {}
+        self._incarnation = ""
         self._releases: list[_Release] = []
         self._leases: list[_Lease] = []
         self._probes: list[threading.Thread] = []
@@ -87,6 +88,7 @@ class Recoveries:
         data, kind = event["data"], event["type"]
         at = datetime.fromisoformat(event["time"]).timestamp()
         with self._lock:
+            self._note_incarnation(event["id"].split("-")[0])
             if kind == "tray.item.leased":
                 self._take_lease((data["order"], data["index"]), _plain(data["worker"]), at)
             elif kind == "tray.worker.joined":
@@ -101,6 +103,13 @@ class Recoveries:
                     release.slots.discard((data["order"], data["index"]))
             self._releases = [each for each in self._releases if at < each.since + GIVEN_UP_SECONDS]
             self._leases = [each for each in self._leases if at < each.since + GIVEN_UP_SECONDS]
+
+    def _note_incarnation(self, incarnation: str) -> None:
+        """With another assembler every session is another one, whether or not we were there when it began."""
+        if incarnation != self._incarnation:
+            self._incarnation = incarnation
+            for each in self._leases:
+                each.joined |= each.workers
 
     def _take_lease(self, slot: Slot, worker: str, at: float) -> None:
         self._holders[slot] = worker
