@@ -41,6 +41,9 @@ extension Store {
                 try perform { try $0.execute(sql: "VACUUM INTO ?", arguments: [copy.path]) }
                 let name = try copy.keep(as: Store.rescued(path))
                 files?.setLogAside(as: "\(name)-log")
+                // After a power cut, too, no log may lie there that the copy would be taken for the file of.
+                try StoreFile.syncFolders(
+                    from: URL(filePath: path).absoluteURL.deletingLastPathComponent(), storePath: path)
                 return .copied(to: name)
             } catch {
                 copy.discard()

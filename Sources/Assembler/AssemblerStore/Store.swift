@@ -92,10 +92,16 @@ public final class Store {
     }
 
     private static func writer(path: String) throws -> DatabaseQueue {
-        let isNew = try StoreFile.inspect(path) == .missing
+        // What is unfinished is undone by SQLite, its marks too.
+        let isNew = try StoreFile.inspect(path) == .missing || StoreFile.isUnfinished(path)
         let connection = try DatabaseQueue(path: path, configuration: configuration)
         try connection.writeWithoutTransaction { try prepare($0, isNew: isNew) }
         try Schema.migrator.migrate(connection)
+        if isNew {
+            // SQLite syncs the folder of its files, and none that this one stands in.
+            let folder = URL(filePath: path).absoluteURL.deletingLastPathComponent()
+            try StoreFile.syncFolders(from: folder, storePath: path)
+        }
         try connection.writeWithoutTransaction(foldLog)
         return connection
     }
@@ -111,8 +117,13 @@ public final class Store {
     /// The marks of a new file have to stand in it before its first table does, and before it gets a log.
     private static func prepare(_ database: Database, isNew: Bool) throws {
         if isNew {
-            try database.execute(sql: "PRAGMA auto_vacuum = INCREMENTAL")
-            try database.execute(sql: "PRAGMA application_id = \(Schema.applicationID)")
+            // Both or none: a file with the first alone would be another application's. The transaction must not
+            // begin by writing, or the first comes too late.
+            try database.inTransaction(.deferred) {
+                try database.execute(sql: "PRAGMA auto_vacuum = INCREMENTAL")
+                try database.execute(sql: "PRAGMA application_id = \(Schema.applicationID)")
+                return .commit
+            }
         }
         let mode = try String.fetchOne(database, sql: "PRAGMA journal_mode = WAL")
         guard mode == "wal" else {

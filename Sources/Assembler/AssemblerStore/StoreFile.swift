@@ -20,7 +20,8 @@ enum StoreFile {
         }
     }
 
-    /// Says whether there is a store at `path`. An empty file counts as none.
+    /// Says whether there is a store at `path`. An empty file counts as none, and so does one whose making was
+    /// interrupted before its first sector was written.
     ///
     /// - Throws: Where the file is no store, one of a later version, or shorter than it says it is.
     static func inspect(_ path: String) throws(StoreError) -> Finding {
@@ -35,6 +36,7 @@ enum StoreFile {
         guard count >= 0 else { throw .inaccessible(path: path, detail: systemMessage(errno)) }
         if count == 0 { return .missing }
         guard header.starts(with: magic), count == headerByteCount else {
+            if isUnfinished(path) && header.allSatisfy({ $0 == 0 }) { return .missing }
             throw .foreign(path: path, detail: "it is not an SQLite file")
         }
         try check(header, path: path, byteCount: Int(lseek(descriptor, 0, SEEK_END)))
@@ -51,8 +53,8 @@ enum StoreFile {
         }
         let pageByteCount = Int(header[16]) << 8 | Int(header[17])
         let expected = (pageByteCount == 1 ? 65_536 : pageByteCount) * number(in: header, at: 28)
-        guard byteCount >= expected || hasContent(StoreFiles.log(of: path)) else {
-            // Pages that the file lacks may stand in the log.
+        guard byteCount >= expected || hasContent(StoreFiles.log(of: path)) || isUnfinished(path) else {
+            // Pages that the file lacks may stand in the log, and those of its making are made again.
             throw .corrupt(path: path, detail: "it has \(byteCount) bytes of \(expected): its end is missing")
         }
     }
@@ -60,6 +62,30 @@ enum StoreFile {
     /// Whether the making of a store was interrupted: only its first transactions, before it has a log, keep
     /// a journal.
     static func isUnfinished(_ path: String) -> Bool { hasContent("\(path)-journal") }
+
+    /// Syncs the folder at `path` and those that it stands in, as far as its file system goes: a name is safe
+    /// once its folder is synced, and `makeFolder` may have made some of them.
+    ///
+    /// One that this process may not open for reading is left out.
+    static func syncFolders(from path: URL, storePath: String) throws(StoreError) {
+        var (folder, status) = (path, stat())
+        guard stat(folder.path(percentEncoded: false), &status) == 0 else { return }
+        let device = status.st_dev
+        repeat {
+            try sync(folder, storePath: storePath)
+            if folder.pathComponents.count <= 1 { return }
+            folder.deleteLastPathComponent()
+        } while stat(folder.path(percentEncoded: false), &status) == 0 && status.st_dev == device
+    }
+
+    private static func sync(_ folder: URL, storePath: String) throws(StoreError) {
+        let descriptor = open(folder.path(percentEncoded: false), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { return }
+        defer { close(descriptor) }
+        guard fsync(descriptor) == 0 else {
+            throw StoreError(systemCode: errno, path: storePath, of: "its folder")
+        }
+    }
 
     /// - Throws: Where there is a file that this process may not write.
     static func checkWritable(_ path: String) throws(StoreError) {
