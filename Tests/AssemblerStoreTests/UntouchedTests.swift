@@ -22,6 +22,9 @@ struct UntouchedTests {
         Trouble(testDescription: "one with a later migration") {
             try $0.tamper("INSERT INTO grdb_migrations VALUES ('99')")
         },
+        Trouble(testDescription: "one that does not know its migrations") {
+            try $0.tamper("DELETE FROM grdb_migrations WHERE identifier = '1'")
+        },
         Trouble(testDescription: "without its end") { kitchen in
             try Data(try kitchen.bytes.prefix(20_000)).write(to: URL(filePath: kitchen.path))
         },

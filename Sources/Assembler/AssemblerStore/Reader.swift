@@ -36,6 +36,10 @@ struct Reader {
         guard try !Schema.migrator.hasBeenSuperseded(database) else {
             throw StoreError.newer(path: path, version: Schema.version + 1, knownVersion: Schema.version)
         }
+        let applied = try Schema.migrator.appliedIdentifiers(database)
+        guard !applied.isEmpty, applied == Set(Schema.migrator.migrations.prefix(applied.count)) else {
+            throw Damage(row: "grdb_migrations", detail: "it does not say how the tables came to be")
+        }
         return true
     }
 

@@ -38,7 +38,8 @@ extension Store {
             let (orderCount, itemCount): (Int, Double) = (orders?[0] ?? 0, orders?[1] ?? 0)
             return Standing(
                 incarnation: UInt32(clamping: incarnation ?? 0), runningOrderCount: orderCount,
-                openItemCount: Int(itemCount) - (settledCount ?? 0))
+                // Only counted here, no checksum compared: a damaged store may say anything.
+                openItemCount: Int(exactly: max(0, itemCount - Double(settledCount ?? 0))) ?? .max)
         }
     }
 

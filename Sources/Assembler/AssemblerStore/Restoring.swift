@@ -20,7 +20,8 @@ extension RestoredOrder {
             items: [],
             settled: [], attempts: [], lastLanding: 0)
         try database.eachPage(row) { items += $0.items.map(ItemHead.init) }
-        if isSealed && items.count != accepted.itemCount {
+        // The last page and the seal come in one commit.
+        guard isSealed ? items.count == accepted.itemCount : items.count < accepted.itemCount else {
             throw Damage(
                 row: "order \(id)", detail: "\(items.count) of its \(accepted.itemCount) items are there")
         }
@@ -30,6 +31,9 @@ extension RestoredOrder {
         }
         lastLanding = settled.count
         attempts = try database.attempts(row)
+        guard attempts.allSatisfy({ accepted.itemCount > $0.index && $0.index >= 0 }) else {
+            throw Damage(row: "order \(id)", detail: "an item was tried that it does not have")
+        }
     }
 }
 

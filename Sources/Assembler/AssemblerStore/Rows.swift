@@ -20,34 +20,48 @@ struct OrderRow {
     let served: ServedRecord?
 
     init(_ row: Row) throws {
-        number = row[0]
-        let idBytes: Data = row[1]
+        number = try row.value(0, of: "tray_order")
+        let numbered = "tray_order number \(number)"
+        let idBytes: Data = try row.value(1, of: numbered)
         guard let id = OrderID(idBytes) else {
-            throw Damage(row: "tray_order number \(number)", detail: "its id has \(idBytes.count) bytes")
+            throw Damage(row: numbered, detail: "its id has \(idBytes.count) bytes")
         }
-        let specBytes: Data = row[17]
         let name = "order \(id)"
+        let specBytes: Data = try row.value(17, of: name)
         accepted = AcceptedOrder(
-            id: id, spec: try decode(specBytes, row: name), itemCount: row[4],
-            fingerprint: Array(row[16] as Data),
-            acceptedAt: WallTime(milliseconds: row[5]))
-        guard accepted.checksum(spec: specBytes) == row[15] as Data else {
+            id: id, spec: try decode(specBytes, row: name), itemCount: try row.value(4, of: name),
+            fingerprint: Array(try row.value(16, of: name) as Data),
+            acceptedAt: WallTime(milliseconds: try row.value(5, of: name)))
+        guard try accepted.checksum(spec: specBytes) == row.value(15, of: name) as Data else {
             throw Damage(row: name, detail: "its checksum does not agree")
         }
-        isSealed = row[3]
-        isCancelRequested = !row.hasNull(atIndex: 6)
+        guard (0...Limits.orderItemCountMax).contains(accepted.itemCount) else {
+            throw Damage(row: name, detail: "it cannot have \(accepted.itemCount) items")
+        }
+        isSealed = try row.value(3, of: name)
+        isCancelRequested = try row.value(6, of: name) as Int64? != nil
         served = try OrderRow.served(row, name: name, id: id)
     }
 
     private static func served(_ row: Row, name: String, id: OrderID) throws -> ServedRecord? {
-        let status = OrderStatus(rawValue: row[2]) ?? .UNRECOGNIZED(row[2])
-        if status == .running { return nil }
-        guard let at: Int64 = row[7], let elapsed: Int64 = row[8], let checksum: Data = row[14] else {
-            throw Damage(row: name, detail: "it has ended, but not when")
+        let number: Int = try row.value(2, of: name)
+        let status = OrderStatus(rawValue: number) ?? .UNRECOGNIZED(number)
+        let checksum: Data? = try row.value(14, of: name)
+        if status == .running {
+            guard checksum == nil else { throw Damage(row: name, detail: "it runs, but has ended before") }
+            return nil
+        }
+        guard
+            let at: Int64 = try row.value(7, of: name), let elapsed: Int64 = try row.value(8, of: name),
+            let checksum
+        else { throw Damage(row: name, detail: "it has ended, but not when") }
+        let slotCounts: [Int] = try (9...13).map { try row.value($0, of: name) }
+        guard slotCounts.allSatisfy((0...Limits.orderItemCountMax).contains) else {
+            throw Damage(row: name, detail: "it cannot have ended with \(slotCounts) slots")
         }
         var counts = TrayCounts()
-        (counts.done, counts.failed, counts.cancelled) = (row[9], row[10], row[11])
-        (counts.expired, counts.poisoned) = (row[12], row[13])
+        (counts.done, counts.failed, counts.cancelled) = (slotCounts[0], slotCounts[1], slotCounts[2])
+        (counts.expired, counts.poisoned) = (slotCounts[3], slotCounts[4])
         let record = ServedRecord(
             status: status, at: WallTime(milliseconds: at), elapsed: .microseconds(elapsed), counts: counts)
         guard record.checksum(id) == checksum else {
@@ -89,11 +103,11 @@ struct PageRow {
     let items: [Item]
 
     init(_ row: Row, of order: OrderID) throws {
-        firstIndex = row[0]
-        let (itemCount, body): (Int, Data) = (row[1], row[3])
+        firstIndex = try row.value(0, of: "item_page of order \(order)")
         let name = "item_page \(firstIndex) of order \(order)"
+        let (itemCount, body): (Int, Data) = (try row.value(1, of: name), try row.value(3, of: name))
         let expected = Checksum.page(order.data, firstIndex: firstIndex, itemCount: itemCount, body: body)
-        guard expected == row[2] as Data else {
+        guard try expected == row.value(2, of: name) as Data else {
             throw Damage(row: name, detail: "its checksum does not agree")
         }
         let page: Page = try decode(body, row: name)
@@ -112,12 +126,12 @@ struct OutcomeHeadRow {
     let slots: [RestoredOrder.Settled]
 
     init(_ row: Row, of order: OrderID) throws {
-        firstLanding = row[0]
-        let (count, head): (Int, Data) = (row[1], row[3])
+        firstLanding = try row.value(0, of: "outcome_batch of order \(order)")
         let name = "outcome_batch \(firstLanding) of order \(order)"
+        let (count, head): (Int, Data) = (try row.value(1, of: name), try row.value(3, of: name))
         let expected = Checksum.outcomes(
             order.data, firstLanding: firstLanding, count: count, head, isHead: true)
-        guard expected == row[2] as Data else {
+        guard try expected == row.value(2, of: name) as Data else {
             throw Damage(row: name, detail: "the checksum of its slots does not agree")
         }
         guard let slots = SettledSlots.unpack(head), slots.count == count else {
@@ -134,11 +148,12 @@ struct OutcomeBodyRow {
     let outcomes: [Outcome]
 
     init(_ row: Row, of order: OrderID) throws {
-        let (firstLanding, count, body): (Int, Int, Data) = (row[0], row[1], row[3])
+        let firstLanding: Int = try row.value(0, of: "outcome_batch of order \(order)")
         let name = "outcome_batch \(firstLanding) of order \(order)"
+        let (count, body): (Int, Data) = (try row.value(1, of: name), try row.value(3, of: name))
         let expected = Checksum.outcomes(
             order.data, firstLanding: firstLanding, count: count, body, isHead: false)
-        guard expected == row[2] as Data else {
+        guard try expected == row.value(2, of: name) as Data else {
             throw Damage(row: name, detail: "its checksum does not agree")
         }
         let batch: OutcomeBatch = try decode(body, row: name)
@@ -159,16 +174,20 @@ struct AttemptRow {
     let attempt: RestoredOrder.Attempt
 
     init(_ row: Row, of order: OrderID) throws {
-        let (number, errorBytes): (Int64, Data) = (row[0], row[9])
+        let number: Int64 = try row.value(0, of: "attempt of order \(order)")
         let name = "attempt number \(number) of order \(order)"
+        let errorBytes: Data = try row.value(9, of: name)
+        let lease = LeaseID(
+            incarnation: try row.value(10, of: name),
+            number: UInt64(bitPattern: try row.value(11, of: name) as Int64))
         let record = AttemptRecord(
-            attempt: row[3],
-            lease: LeaseID(incarnation: row[10], number: UInt64(bitPattern: row[11] as Int64)),
-            worker: row[6], instance: WorkerInstance(bytes: Array(row[7] as Data)),
-            isAlone: row[4],
-            error: try decode(errorBytes, row: name), at: WallTime(milliseconds: row[5]))
-        attempt = RestoredOrder.Attempt(index: row[1], isLost: row[2], record: record)
-        guard attempt.checksum(order, error: errorBytes) == row[8] as Data else {
+            attempt: try row.value(3, of: name), lease: lease, worker: try row.value(6, of: name),
+            instance: WorkerInstance(bytes: Array(try row.value(7, of: name) as Data)),
+            isAlone: try row.value(4, of: name), error: try decode(errorBytes, row: name),
+            at: WallTime(milliseconds: try row.value(5, of: name)))
+        attempt = RestoredOrder.Attempt(
+            index: try row.value(1, of: name), isLost: try row.value(2, of: name), record: record)
+        guard try attempt.checksum(order, error: errorBytes) == row.value(8, of: name) as Data else {
             throw Damage(row: name, detail: "its checksum does not agree")
         }
     }
@@ -185,6 +204,23 @@ extension RestoredOrder.Attempt {
         checksum.add(Data(record.instance.bytes))
         checksum.add(error)
         return checksum.bytes
+    }
+}
+
+extension Row {
+    /// The value of a column. Files that were damaged have nothing where there has to be something, and numbers
+    /// that are out of range.
+    ///
+    /// - Parameter name: of the row, for people.
+    fileprivate func value<Value: DatabaseValueConvertible & StatementColumnConvertible>(
+        _ index: Int, of name: String
+    ) throws -> Value {
+        do {
+            return try decode(Value.self, atIndex: index)
+        } catch {
+            let column = columnNames[columnNames.index(columnNames.startIndex, offsetBy: index)]
+            throw Damage(row: name, detail: "its \(column) cannot be that")
+        }
     }
 }
 

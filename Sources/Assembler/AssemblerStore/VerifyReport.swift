@@ -78,7 +78,13 @@ private struct Verifier {
         let name = "order \(order.accepted.id)"
         note(name) { try $0.checkItems(order, name) }
         note(name) { try $0.checkOutcomes(order, name) }
-        note(name) { $0.report.attemptCount += try $0.database.attempts(order).count }
+        note(name) { verifier in
+            let attempts = try verifier.database.attempts(order)
+            verifier.report.attemptCount += attempts.count
+            if !attempts.allSatisfy({ order.accepted.itemCount > $0.index && $0.index >= 0 }) {
+                verifier.add(name, "an item was tried that it does not have")
+            }
+        }
     }
 
     private mutating func checkItems(_ order: OrderRow, _ name: String) throws {
@@ -86,8 +92,9 @@ private struct Verifier {
         try database.eachPage(order) { itemCount += $0.items.count }
         report.itemCount += itemCount
         let expected = order.accepted.itemCount
-        if order.isSealed ? itemCount != expected : itemCount > expected {
-            add(name, "it has \(itemCount) items, not \(expected)")
+        if order.isSealed ? itemCount != expected : itemCount >= expected {
+            let seal = order.isSealed ? "sealed" : "not sealed"
+            add(name, "it has \(itemCount) of \(expected) items, and is \(seal)")
         }
         if order.served != nil && !order.isSealed { add(name, "it has ended without being sealed") }
     }
