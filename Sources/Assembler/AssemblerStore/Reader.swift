@@ -15,6 +15,9 @@ struct Reader {
     init(path: String) throws(StoreError) {
         do {
             if try StoreFile.inspect(path) == .store, !StoreFile.isUnfinished(path) {
+                if let damage = LogFile.damage(ofStore: path) {
+                    throw StoreError.corrupt(path: path, detail: damage)
+                }
                 let connection = try DatabaseQueue(
                     path: Reader.address(of: path), configuration: Reader.configuration)
                 if try connection.read({ try Reader.isReadable($0, path: path) }) {

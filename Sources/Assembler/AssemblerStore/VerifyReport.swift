@@ -35,11 +35,16 @@ extension Store {
         configuration.readonly = true
         do {
             let connection = try DatabaseQueue(path: path, configuration: configuration)
-            return try connection.read { database in
+            var report = try connection.read { database in
                 var verifier = Verifier(database: database)
                 verifier.run()
                 return verifier.report
             }
+            // An assembler that writes to its log meanwhile may be seen in the middle of it, but not twice.
+            if let damage = LogFile.damage(ofStore: path), damage == LogFile.damage(ofStore: path) {
+                report.problems.append(VerifyReport.Problem(row: "log", detail: damage))
+            }
+            return report
         } catch {
             throw StoreError(error, path: path)
         }
