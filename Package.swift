@@ -123,7 +123,10 @@ let package = Package(
         .testTarget(name: "HouseTests"),
         .testTarget(
             name: "EndToEndTests",
-            dependencies: ["assembler", "worker", "producer", "Wire", "ZeroMQ", "CZeroMQ"]),
+            dependencies: [
+                "assembler", "worker", "producer", "AssemblerStore", "AssemblerCore", "Wire", "ZeroMQ",
+                "CZeroMQ",
+            ]),
     ],
     swiftLanguageModes: [.v6]
 )
