@@ -8,7 +8,7 @@ import Testing
 @Suite("Damaged store files", .timeLimit(.minutes(60)))
 struct MutationTests {
     static let environment = ProcessInfo.processInfo.environment
-    static let fileCount = environment["TRAY_STORE_FILES"].flatMap { Int($0) } ?? 400
+    static let fileCount = environment["TRAY_STORE_FILES"].flatMap { Int($0) } ?? 200
     static let seed = environment["TRAY_STORE_SEED"].flatMap { UInt64($0) } ?? 1
     /// A process of its own for so many, so that a crash costs no more.
     static let batchFileCount = 2_500
