@@ -25,6 +25,7 @@ struct UntouchedTests {
         Trouble(testDescription: "one that does not know its migrations") {
             try $0.tamper("DELETE FROM grdb_migrations WHERE identifier = '1'")
         },
+        Trouble(testDescription: "one without a table") { try $0.tamper("DROP TABLE assembler_start") },
         Trouble(testDescription: "without its end") { kitchen in
             try Data(try kitchen.bytes.prefix(20_000)).write(to: URL(filePath: kitchen.path))
         },

@@ -35,14 +35,16 @@ struct Reader {
 
     /// - Returns: false for a store without tables: its making was interrupted, and writing finishes it.
     private static func isReadable(_ database: Database, path: String) throws -> Bool {
-        guard try database.tableExists("assembler_start") else { return false }
+        let applied = try Schema.migrator.appliedIdentifiers(database)
+        let missing = try Schema.tables.filter { try !database.tableExists($0) }
+        if applied.isEmpty && missing == Schema.tables { return false }
         guard try !Schema.migrator.hasBeenSuperseded(database) else {
             throw StoreError.newer(path: path, version: Schema.version + 1, knownVersion: Schema.version)
         }
-        let applied = try Schema.migrator.appliedIdentifiers(database)
         guard !applied.isEmpty, applied == Set(Schema.migrator.migrations.prefix(applied.count)) else {
             throw Damage(row: "grdb_migrations", detail: "it does not say how the tables came to be")
         }
+        if let table = missing.first { throw Damage(row: table, detail: "the table is missing") }
         return true
     }
 

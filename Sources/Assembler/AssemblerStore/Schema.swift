@@ -7,6 +7,9 @@ enum Schema {
     /// The number of migrations; in the file's `user_version`.
     static let version = 2
 
+    /// Those that every version has.
+    static let tables = ["assembler_start", "tray_order", "item_page", "outcome_batch", "attempt"]
+
     static var migrator: DatabaseMigrator {
         var migrator = DatabaseMigrator()
         migrator.registerMigration("1", foreignKeyChecks: .immediate) { database in
