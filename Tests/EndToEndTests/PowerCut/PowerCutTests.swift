@@ -13,7 +13,7 @@ struct PowerCutTests {
         ProcessInfo.processInfo.environment["TRAY_POWER_CUT_SEED"].flatMap { UInt64($0) } ?? 1
     /// How many states of the disk are looked at, and how many times the run's orders are repeated.
     private static let stateCount =
-        ProcessInfo.processInfo.environment["TRAY_POWER_CUT_STATES"].flatMap { Int($0) } ?? 200
+        ProcessInfo.processInfo.environment["TRAY_POWER_CUT_STATES"].flatMap { Int($0) } ?? 120
     private static let roundCount =
         ProcessInfo.processInfo.environment["TRAY_POWER_CUT_ROUNDS"].flatMap { Int($0) } ?? 1
 
