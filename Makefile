@@ -1,7 +1,7 @@
 # Everything that one types to work on Tray. `make` alone says what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test build format lint
+.PHONY: help run test fuzz sanitize build format lint
 
 sources = $(shell git ls-files '*.swift' ':!*.pb.swift')
 
@@ -18,6 +18,12 @@ build:  ## install what is missing and build in release
 test:  ## install what is missing and run every test
 	@scripts/install-dependencies --test
 	swift test --disable-xctest --no-parallel
+
+fuzz:  ## run every decoder of untrusted bytes on FUZZ_RUNS inputs (docs/fuzzing.md)
+	@scripts/fuzz
+
+sanitize:  ## run every test under AddressSanitizer and under ThreadSanitizer; takes an hour
+	@scripts/sanitize
 
 format:  ## put the sources into the one format
 	@swift format --in-place --parallel $(sources)

@@ -17,6 +17,20 @@ let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
+// What reads bytes of others, for the tests and for the fuzzer: docs/fuzzing.md.
+let harnesses = Target.target(
+    name: "Harnesses",
+    dependencies: [
+        "AssemblerCore", "WorkerCore", "ProducerCore", "TrayWorker", "TrayProducer", "Service", "Wire",
+        "ZeroMQ",
+        protobuf,
+    ],
+    path: "Tests/Harnesses")
+// Links with libFuzzer only: nobody builds it but `make fuzz`.
+let fuzzers =
+    Context.environment["TRAY_FUZZ"] == nil
+    ? [] : [Target.executableTarget(name: "fuzz", dependencies: ["Harnesses"], path: "fuzz")]
+
 let package = Package(
     name: "tray",
     products: [
@@ -120,6 +134,13 @@ let package = Package(
         .testTarget(name: "ProducerCoreTests", dependencies: ["ProducerCore", "Wire"]),
         .testTarget(name: "TrayProducerTests", dependencies: ["TrayProducer", "Wire", "ZeroMQ"]),
         .testTarget(name: "ProducerCommandTests", dependencies: ["TrayProducer", "Service", "Wire"]),
+        harnesses,
+        .testTarget(
+            name: "FuzzTests",
+            dependencies: [
+                "Harnesses", "AssemblerCore", "WorkerCore", "ProducerCore", "TrayProducer", "Service", "Wire",
+            ],
+            exclude: ["Corpus"]),
         .testTarget(name: "HouseTests"),
         .testTarget(
             name: "EndToEndTests",
@@ -127,11 +148,11 @@ let package = Package(
                 "assembler", "worker", "producer", "AssemblerStore", "AssemblerCore", "Wire", "ZeroMQ",
                 "CZeroMQ",
             ]),
-    ],
+    ] + fuzzers,
     swiftLanguageModes: [.v6]
 )
 
 // The image is built without the tests' folder, so that a change there does not build it anew.
 if !FileManager.default.fileExists(atPath: Context.packageDirectory + "/Tests") {
-    package.targets.removeAll { $0.type == .test }
+    package.targets.removeAll { $0.type == .test || $0.path?.hasPrefix("Tests/") == true }
 }

@@ -21,18 +21,22 @@ public struct Document {
     public static func read(
         file: String, bytesMax: Int = FileBytes.documentBytesMax
     ) throws(DocumentError) -> Document {
-        let bytes = try FileBytes.read(file, bytesMax: bytesMax)
-        let name = FileBytes.name(of: file)
+        try parse(try FileBytes.read(file, bytesMax: bytesMax), file: FileBytes.name(of: file))
+    }
+
+    /// Reads `bytes`; errors name `file`.
+    package static func parse(_ bytes: [UInt8], file: String) throws(DocumentError) -> Document {
         guard let text = String(validating: bytes, as: UTF8.self) else {
             throw DocumentError(
-                file: name, line: lineOfInvalidUTF8(in: bytes), path: "", message: "is not UTF-8 text")
+                file: file, line: lineOfInvalidUTF8(in: bytes), path: "", message: "is not UTF-8 text")
         }
-        return try parse(text, file: name)
+        return try parse(text, file: file)
     }
 
     /// Reads `text`; errors name `file`.
     public static func parse(_ text: String, file: String) throws(DocumentError) -> Document {
-        let source = SurrogatePairs.joined(in: text)
+        let source = JSONCharacters.asYAML(text)
+        try AliasCheck.check(source, file: file)
         let root: Node?
         do {
             root = try Parser(yaml: source, resolver: .basic, encoding: .utf8).singleRoot()
@@ -49,12 +53,8 @@ public struct Document {
         _ node: Node, depth: Int, nodeCount: inout Int, file: String
     ) throws(DocumentError) {
         nodeCount += 1
-        guard depth <= depthMax, nodeCount <= nodeCountMax else {
-            let limit =
-                depth > depthMax ? "\(depthMax) levels deep" : "\(nodeCountMax) values, aliases followed"
-            throw DocumentError(
-                file: file, line: node.mark?.line, path: "", message: "holds more than \(limit)")
-        }
+        guard depth <= depthMax else { throw tooDeep(file: file, line: node.mark?.line) }
+        guard nodeCount <= nodeCountMax else { throw tooLarge(file: file, line: node.mark?.line) }
         switch node {
         case .scalar, .alias: return
         case .sequence(let sequence):
@@ -66,6 +66,16 @@ public struct Document {
                 try check(value, depth: depth + 1, nodeCount: &nodeCount, file: file)
             }
         }
+    }
+
+    static func tooDeep(file: String, line: Int?) -> DocumentError {
+        DocumentError(file: file, line: line, path: "", message: "holds more than \(depthMax) levels deep")
+    }
+
+    static func tooLarge(file: String, line: Int?) -> DocumentError {
+        DocumentError(
+            file: file, line: line, path: "",
+            message: "holds more than \(nodeCountMax) values, aliases followed")
     }
 
     private static func lineOfInvalidUTF8(in bytes: [UInt8]) -> Int {
@@ -94,7 +104,7 @@ extension DocumentError {
             message = "is not text that YAML allows: \(problem)"
         case YamlError.duplicatedKeysInMapping(let keys, let context):
             line = context.mark.line
-            message = "the key \"\(keys.first ?? "")\" is given more than once"
+            message = "the key \"\(PlainText.beginning(of: keys.first ?? ""))\" is given more than once"
         default:
             message = "cannot be read: \(error)"
         }

@@ -20,6 +20,6 @@ public struct DocumentError: Error, Equatable, Sendable {
 extension DocumentError: CustomStringConvertible {
     public var description: String {
         let place = line.map { "\(file):\($0)" } ?? file
-        return path.isEmpty ? "\(place): \(message)" : "\(place): \(path): \(message)"
+        return PlainText.line(path.isEmpty ? "\(place): \(message)" : "\(place): \(path): \(message)")
     }
 }

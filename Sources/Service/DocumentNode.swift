@@ -39,7 +39,7 @@ public struct DocumentNode {
     public func string() throws(DocumentError) -> String {
         let scalar = try scalar(as: "a string")
         guard try meaning(of: scalar) == .string else {
-            throw isNull ? wrong("a string") : wrong("a string; write it in quotes: \"\(scalar.string)\"")
+            throw isNull ? wrong("a string") : wrong("a string; write it in quotes: \(seen)")
         }
         return scalar.string
     }
@@ -111,7 +111,8 @@ public struct DocumentNode {
             guard case .scalar(let scalar) = key else {
                 throw DocumentError(file: file, line: keyLine, path: path, message: "a key must be a string")
             }
-            let valuePath = path.isEmpty ? scalar.string : "\(path).\(scalar.string)"
+            let name = PlainText.beginning(of: scalar.string)
+            let valuePath = path.isEmpty ? name : "\(path).\(name)"
             let node = DocumentNode(value, file: file, path: valuePath, lineOfParent: keyLine)
             entries.append(DocumentMapping.Entry(key: scalar.string, line: keyLine, value: node))
         }
@@ -127,7 +128,8 @@ public struct DocumentNode {
                 NearestWord.suggestion(for: entry.key, among: keys).map { "did you mean \"\($0)\"?" }
                 ?? "known are \(keys.joined(separator: ", "))"
             throw DocumentError(
-                file: file, line: entry.line, path: path, message: "unknown key \"\(entry.key)\"; \(hint)")
+                file: file, line: entry.line, path: path,
+                message: "unknown key \"\(PlainText.beginning(of: entry.key))\"; \(hint)")
         }
         return mapping
     }
@@ -137,7 +139,7 @@ public struct DocumentNode {
         switch content {
         case .sequence: "a list"
         case .mapping: "a mapping"
-        case .scalar(let scalar): "\"\(scalar.string.prefix(60))\""
+        case .scalar(let scalar): "\"\(PlainText.beginning(of: scalar.string))\""
         case .alias: "an alias"
         }
     }
@@ -161,7 +163,7 @@ public struct DocumentNode {
     private func refuseTag(_ tag: Tag, known: Tag.Name) throws(DocumentError) {
         let name = tag.rawValue
         guard name.isEmpty || name == known.rawValue || name == Tag.Name.nonSpecific.rawValue else {
-            throw error("the tag \(name) is not known here; leave it away")
+            throw error("the tag \(PlainText.beginning(of: name)) is not known here; leave it away")
         }
     }
 }

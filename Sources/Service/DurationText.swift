@@ -6,13 +6,14 @@ public enum DurationText {
     /// What is wrong with `text`, which is no duration, and what would be right.
     public static func complaint(about text: String) -> String {
         if text.hasPrefix("-"), parse(String(text.dropFirst())) != nil {
-            return "\"\(text)\" is negative; a duration is not"
+            return "\"\(PlainText.beginning(of: text))\" is negative; a duration is not"
         }
         let number = text.prefix { $0.isASCII && $0.isNumber }
         if !number.isEmpty, units.contains(where: { $0.suffix == text.dropFirst(number.count) }) {
-            return "\"\(text.prefix(60))\" is too long a duration; 106751d is the longest that is taken"
+            return
+                "\"\(PlainText.beginning(of: text))\" is too long a duration; 106751d is the longest that is taken"
         }
-        return "\"\(text.prefix(60))\" is not \(requirement)"
+        return "\"\(PlainText.beginning(of: text))\" is not \(requirement)"
     }
 
     /// Longest first: `ms` must be seen before `s`, and `m` after both.

@@ -27,12 +27,12 @@ public enum ExitStatus: Int32, Sendable {
 /// Why a process ends before its work is done.
 public struct Failure: Error, CustomStringConvertible, Sendable {
     public let status: ExitStatus
-    /// For people: what is wrong, where, and what to do.
+    /// For people, on one line: what is wrong, where, and what to do.
     public let message: String
 
     public init(_ status: ExitStatus, _ message: String) {
         self.status = status
-        self.message = message
+        self.message = PlainText.line(message)
     }
 
     public var description: String { message }

@@ -1,10 +1,14 @@
 /// The word that somebody meant who mistyped it.
 public enum NearestWord {
+    private static let lengthMax = 200
+
     /// The candidate that differs least from `word`, where it is near enough: a third of its letters, one at
     /// least.
     ///
     /// A swap of neighbours counts as one difference, case as none. Of equals the first is taken.
     public static func suggestion(for word: String, among candidates: [String]) -> String? {
+        // Nobody meant a word of that length, and a comparison takes the product of both.
+        guard word.utf8.count <= lengthMax else { return nil }
         let typed = Array(word.lowercased())
         let distances = candidates.map { distance(typed, Array($0.lowercased())) }
         guard let nearest = distances.indices.min(by: { distances[$0] < distances[$1] }) else { return nil }

@@ -73,7 +73,8 @@ extension Setting<Duration> {
         }
         setting.complain = { text in
             guard DurationText.parse(text) == nil else {
-                return "\"\(text)\" is too short; write \(DurationText.format(shortest)) or more"
+                return
+                    "\"\(PlainText.beginning(of: text))\" is too short; write \(DurationText.format(shortest)) or more"
             }
             return DurationText.complaint(about: text)
         }
@@ -130,7 +131,9 @@ public struct Settings {
         }
         guard let value = setting.decode(text) else {
             throw failure(
-                at: setting.key, setting.complain?(text) ?? "\"\(text)\" is not \(setting.requirement)")
+                at: setting.key,
+                setting.complain?(text)
+                    ?? "\"\(PlainText.beginning(of: text))\" is not \(setting.requirement)")
         }
         return value
     }

@@ -6,7 +6,7 @@ extension NewOrder {
     /// The order as it travels.
     ///
     /// - Throws: `ProducerError.invalid`, which names the first field outside its limits.
-    func submission() throws(ProducerError) -> Submission {
+    package func submission() throws(ProducerError) -> Submission {
         let spec = try spec()
         guard items.count <= Limits.orderItemCountMax else {
             throw .invalid("items: \(items.count) of them; an order has at most \(Limits.orderItemCountMax)")

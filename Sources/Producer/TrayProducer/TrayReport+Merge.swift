@@ -3,7 +3,7 @@ import Wire
 extension TrayReport {
     /// Puts outcomes into their slots (FM-13). Of a slot with an outcome, the outcome is what counts: it is
     /// final, and the slot may have been read before it landed.
-    init(summary: OrderSummary, slots: [TrayItem], outcomes: [Outcome]) {
+    package init(summary: OrderSummary, slots: [TrayItem], outcomes: [Outcome]) {
         var items = slots.map(ReportItem.init)
         for outcome in outcomes where Int(outcome.index) < items.count {
             items[Int(outcome.index)].settle(outcome)

@@ -93,7 +93,8 @@ public enum StationFile {
     ) throws(DocumentError) -> Station? {
         guard Label.isValid(entry.key) else {
             throw entry.value.error(
-                "\"\(entry.key)\" is not a station's name: 1 to 64 letters, digits, '.', '_' and '-'")
+                "\"\(PlainText.beginning(of: entry.key))\" is not a station's name: 1 to 64 letters, digits, '.', '_' and '-'"
+            )
         }
         let common = ["handler", "capacity", "timeout"]
         // Without a handler, a key that no handler has is the likelier mistake.
@@ -114,7 +115,9 @@ public enum StationFile {
             let known = HandlerName.allCases.map(\.rawValue)
             let hint =
                 NearestWord.suggestion(for: text, among: known).map { "; did you mean \"\($0)\"?" } ?? ""
-            throw node.error("no handler \"\(text)\"; known are \(known.joined(separator: ", "))\(hint)")
+            throw node.error(
+                "no handler \"\(PlainText.beginning(of: text))\"; known are \(known.joined(separator: ", "))\(hint)"
+            )
         }
         return name
     }
@@ -150,7 +153,7 @@ public enum StationFile {
         guard let node else { return .plain }
         let text = try node.string()
         guard let output = CommandHandler.Output(rawValue: text) else {
-            throw node.error("no output \"\(text)\"; known are plain, json")
+            throw node.error("no output \"\(PlainText.beginning(of: text))\"; known are plain, json")
         }
         return output
     }

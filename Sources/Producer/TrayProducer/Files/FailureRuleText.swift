@@ -25,7 +25,8 @@ enum FailureRuleText {
         case ("isolate", 1): return .isolate
         case ("fail-fast", 1): return .failFast
         case ("tolerate", 2): return try tolerance(String(parts[1]), at: node)
-        default: throw node.error("\"\(text)\" is not a failure rule; \(requirement)")
+        default:
+            throw node.error("\"\(PlainText.beginning(of: text))\" is not a failure rule; \(requirement)")
         }
     }
 
@@ -39,7 +40,7 @@ enum FailureRuleText {
             return .tolerate(count: count)
         }
         throw node.error(
-            "\"\(text)\" is not what can be tolerated; write a count up to \(Limits.orderItemCountMax), or a "
+            "\"\(PlainText.beginning(of: text))\" is not what can be tolerated; write a count up to \(Limits.orderItemCountMax), or a "
                 + "percentage up to 100% with two decimals at most")
     }
 

@@ -13,7 +13,7 @@ package struct InputLines {
     /// A line whose end has not been read yet.
     private var open = Data()
 
-    init(named name: String) { self.name = name }
+    package init(named name: String) { self.name = name }
 
     /// Reads `file` (`-`: standard input) to its end.
     ///
@@ -25,7 +25,7 @@ package struct InputLines {
         return try lines.end()
     }
 
-    mutating func add(_ chunk: Data) throws(DocumentError) {
+    package mutating func add(_ chunk: Data) throws(DocumentError) {
         var rest = chunk
         while let end = rest.firstIndex(of: UInt8(ascii: "\n")) {
             open.append(rest[..<end])
@@ -37,7 +37,7 @@ package struct InputLines {
     }
 
     /// All lines; one without its end counts.
-    mutating func end() throws(DocumentError) -> [Data] {
+    package mutating func end() throws(DocumentError) -> [Data] {
         if !open.isEmpty { try close() }
         return lines
     }

@@ -66,7 +66,8 @@ struct ItemReader {
         do throws(DocumentError) {
             return .bytes(try FileBytes.read(path, bytesMax: Limits.contentBytesMax))
         } catch {
-            throw node.error("\(error.file): \(error.message)")
+            let name = PlainText.beginning(of: error.file, scalarCountMax: 1_000)
+            throw node.error("\(name): \(error.message)")
         }
     }
 

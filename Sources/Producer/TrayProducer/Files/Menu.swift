@@ -26,7 +26,7 @@ public struct Menu {
         return menu
     }
 
-    init(_ document: Document) throws(DocumentError) {
+    package init(_ document: Document) throws(DocumentError) {
         let fields = try document.root.mapping(allowing: ["stations", "orders"])
         file = document.file
         stations = try fields.read("stations", Menu.stations) ?? [:]

@@ -16,7 +16,7 @@ public enum OrderFile {
 }
 
 /// Reads orders from the nodes of a document.
-struct OrderReader {
+package struct OrderReader {
     private static let orderKeys = [
         "name", "key", "failure", "deadline", "enough", "max_parallel", "priority", "not_before", "items",
     ]
@@ -24,12 +24,12 @@ struct OrderReader {
     private let items: ItemReader
 
     /// - Parameter file: Payload files are named relative to it.
-    init(besides file: String) {
+    package init(besides file: String) {
         items = ItemReader(directory: URL(filePath: file).deletingLastPathComponent())
     }
 
     /// - Parameter name: What the order is called where it does not say so itself.
-    func order(from node: DocumentNode, name: String = "") throws(DocumentError) -> NewOrder {
+    package func order(from node: DocumentNode, name: String = "") throws(DocumentError) -> NewOrder {
         let fields = try node.mapping(allowing: OrderReader.orderKeys)
         var order = NewOrder(items: try items.items(from: try fields.required("items")))
         order.name = try fields.read("name", Fields.name) ?? name
@@ -75,7 +75,11 @@ struct OrderReader {
         // A format that does not fit is no error while another one does.
         guard let date = formats.lazy.compactMap({ try? $0.parse(text) }).first,
             date.timeIntervalSince1970 > 0
-        else { throw node.error("\"\(text)\" is not a time in ISO 8601, such as 2030-01-31T08:00:00Z") }
+        else {
+            throw node.error(
+                "\"\(PlainText.beginning(of: text))\" is not a time in ISO 8601, such as 2030-01-31T08:00:00Z"
+            )
+        }
         return WallTime(milliseconds: Int64((date.timeIntervalSince1970 * 1_000).rounded()))
     }
 }

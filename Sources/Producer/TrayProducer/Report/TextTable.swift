@@ -1,3 +1,5 @@
+import Service
+
 /// Rows in aligned columns, for people.
 package struct TextTable {
     package enum Alignment { case left, right }
@@ -52,8 +54,7 @@ package struct TextTable {
 package enum Printable {
     /// `text` on one line, control characters replaced: names and messages of others move no cursor.
     package static func line(_ text: String) -> String {
-        guard text.unicodeScalars.contains(where: isControl) else { return text }
-        return String(String.UnicodeScalarView(text.unicodeScalars.map { isControl($0) ? "\u{FFFD}" : $0 }))
+        PlainText.line(text)
     }
 
     /// The first line of `text` that says something, cut to `width` characters.
@@ -66,13 +67,5 @@ package enum Printable {
     package static func cut(_ text: String, to width: Int) -> String {
         guard text.count > max(1, width) else { return text }
         return text.prefix(max(1, width) - 1) + "…"
-    }
-
-    /// C0, DEL, C1, and what reverses the direction of writing.
-    private static func isControl(_ scalar: Unicode.Scalar) -> Bool {
-        switch scalar.value {
-        case 0..<0x20, 0x7f..<0xa0, 0x202a...0x202e, 0x2066...0x2069: true
-        default: false
-        }
     }
 }

@@ -32,7 +32,7 @@ public struct SleepHandler: Handler {
 
     private struct Payload: Decodable { let seconds: Double }
 
-    static func seconds(of payload: Content) -> Double? {
+    package static func seconds(of payload: Content) -> Double? {
         guard !payload.data.isEmpty else { return 0 }
         let decoder = JSONDecoder()
         // Whatever the payload's kind: a line of `map` may be a number, too.

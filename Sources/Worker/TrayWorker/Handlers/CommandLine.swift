@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import Service
 
 /// The words of a command, `{payload}` among them.
 struct CommandLine: Sendable, Equatable {
@@ -72,8 +73,8 @@ extension CommandError: CustomStringConvertible {
         case .payloadAsProgram: "the program of a command cannot come from the payload"
         case .notFound(let program):
             program.contains("/")
-                ? "\(program) is not a program that can be run here"
-                : "no program \"\(program)\" in PATH that can be run here"
+                ? "\(PlainText.beginning(of: program, scalarCountMax: 1_000)) is not a program that can be run here"
+                : "no program \"\(PlainText.beginning(of: program))\" in PATH that can be run here"
         case .nulInPayload:
             "the payload has a NUL byte, which no argument can carry: "
                 + "read it from standard input instead"
@@ -82,9 +83,9 @@ extension CommandError: CustomStringConvertible {
 }
 
 /// The payload as a command gets it.
-enum PayloadText {
+package enum PayloadText {
     /// A JSON string as its characters, other JSON compact, text and bytes as they are.
-    static func bytes(of payload: Content) -> [UInt8] {
+    package static func bytes(of payload: Content) -> [UInt8] {
         switch payload.kind {
         case .bytes, .text, .UNRECOGNIZED: Array(payload.data)
         case .json:
@@ -95,7 +96,7 @@ enum PayloadText {
     }
 
     /// JSON without the space between its tokens; numbers and escapes stay as they are written.
-    static func compact(_ json: some Sequence<UInt8>) -> [UInt8] {
+    package static func compact(_ json: some Sequence<UInt8>) -> [UInt8] {
         var isInString = false
         var isEscaped = false
         return json.filter { character in
