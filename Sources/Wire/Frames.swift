@@ -7,6 +7,8 @@ public enum WireError: Error, Equatable, Sendable {
     /// Frame 0 names another protocol: its first bytes, made printable.
     case protocolName(String)
     case tooLarge(bytes: Int)
+    /// The message's body has more fields than any message needs.
+    case tooManyFields
     /// Frame 1 is not a message of the contract.
     case undecodable
     /// A message without a body, or with one of a later version.
@@ -20,6 +22,8 @@ extension WireError: CustomStringConvertible {
         case .protocolName(let seen): "frame 0 is '\(Frames.protocolName)'; this one begins '\(seen)'"
         case .tooLarge(let bytes):
             "a message has at most \(Limits.messageBytesMax) bytes; this one has \(bytes)"
+        case .tooManyFields:
+            "a message's body has at most \(Limits.bodyFieldCountMax) fields; this one has more"
         case .undecodable: "frame 1 is not a protobuf message of the contract"
         case .unknownBody: "the message's body is missing or of a later version"
         }
@@ -53,6 +57,7 @@ public enum Frames {
         guard frames.count == 2 else { throw .frameCount(frames.count) }
         guard frames[0] == head else { throw .protocolName(printable(frames[0])) }
         guard frames[1].count <= Limits.messageBytesMax else { throw .tooLarge(bytes: frames[1].count) }
+        guard FieldCount.isAtMost(Limits.bodyFieldCountMax, in: frames[1]) else { throw .tooManyFields }
         do {
             return try Body(serializedBytes: frames[1])
         } catch {

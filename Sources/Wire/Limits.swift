@@ -1,6 +1,9 @@
 /// The limits of the contract. Whoever receives more refuses it, and says so.
 public enum Limits {
     public static let messageBytesMax = 4 << 20
+    /// Fields of a message's body, those of lists one by one: leases of a worker that is full, and its stations, are
+    /// far fewer.
+    public static let bodyFieldCountMax = 1 << 17
     public static let contentBytesMax = 1 << 20
     public static let errorMessageBytesMax = 8 << 10
     public static let nameBytesMax = 200

@@ -116,6 +116,25 @@ struct MessageTests {
         }
     }
 
+    @Test("with more entries than any message needs is refused before they take memory")
+    func manyFields() throws {
+        let most = WorkerMessage.with {
+            $0.started.leases = Array(repeating: LeaseID(), count: Limits.bodyFieldCountMax)
+        }
+        #expect(try Frames.decode(Frames.encode(most), as: WorkerMessage.self) == most)
+        let bytes = Frames.encode(most)[1]
+        // One more: in a body of its own, behind a group, and in a body that is cut off.
+        let report: [UInt8] = [0x2a, 2, 0x0a, 0]
+        for more in [
+            bytes + report, report + bytes, [0xc3, 0x3e, 0xc4, 0x3e] + report + bytes,
+            bytes + report + [0x2a],
+        ] {
+            #expect(throws: WireError.tooManyFields) {
+                try Frames.decode([MessageTests.head, more], as: WorkerMessage.self)
+            }
+        }
+    }
+
     @Test("nested a thousand times is refused, not followed")
     func nesting() {
         // A group of an unknown field within a group, and so on.
