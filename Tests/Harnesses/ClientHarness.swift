@@ -53,8 +53,8 @@ struct ClientHarness {
     }
 
     private mutating func hear(_ bytes: [UInt8], isFitted: Bool) throws {
-        messageCount += 1
         guard isLinkUp else { return }
+        messageCount += 1
         do {
             var message = try Frames.decode([FrameHarness.head, bytes], as: OrdersMessage.self)
             if isFitted { fit(&message) }
