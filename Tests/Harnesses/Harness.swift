@@ -13,6 +13,9 @@ package struct Harness: Sendable {
     /// - Returns: how many messages or documents it held.
     package let run: @Sendable ([UInt8]) throws -> Int
 
+    /// So many ticks at one moment are enough for everything that is due.
+    static let tickCountMax = 4
+
     package static let all = [
         frames, assembler, worker, client, documents, words,
     ]

@@ -39,7 +39,7 @@ enum WordHarness {
 
     private static func lookAtDuration(_ text: String) throws {
         guard let duration = DurationText.parse(text) else {
-            return try checkText(DurationText.complaint(about: text))
+            return try checkText(Failure(.usage, DurationText.complaint(about: text)).message)
         }
         try check(duration >= .zero, "'\(text)' is \(duration)")
         let written = DurationText.format(duration)
