@@ -35,7 +35,7 @@ struct MessageTests {
 
     @Test("is the same after it was sent")
     func roundTrip() throws {
-        try MessageTests.each(1_500, seed: 1) { message, _ in
+        try MessageTests.each(1_000, seed: 1) { message, _ in
             let isSame = try MessageTests.isSame(message, after: Frames.encode(message))
             #expect(isSame, "\(message)")
         }
@@ -79,7 +79,7 @@ struct MessageTests {
 
     @Test("with one bit turned is refused, or is another message")
     func bits() {
-        MessageTests.each(20, seed: 4) { message, _ in
+        MessageTests.each(8, seed: 4) { message, _ in
             var bytes = Frames.encode(message)[1]
             for index in bytes.indices {
                 for bit in 0..<8 {

@@ -13,7 +13,7 @@ struct HostileDocumentTests {
         let text = "- &a0 [x, y]\n\(levels)- {*a20 : 1}\n- {? *a40 : 2}\n"
         #expect(
             complaint { _ = try Document.parse(text, file: "a") }
-                == "a:26: holds more than 20000000 values, aliases followed")
+                == "a:23: holds more than 20000000 values, aliases followed")
         let few = "- &a [x]\n- &b [*a, *a]\n- {*b : 1}\n"
         #expect(complaint { _ = try Document.parse(few, file: "a") } == "a:3: a key must be a string")
     }
@@ -60,6 +60,13 @@ struct JSONCharacterTests {
             #expect(try root.required("payload").string() == text)
             #expect(root.entries.map(\.key) == ["payload", "\u{2028}"])
             #expect(try root.required("\u{2028}").jsonText() == "[\"\\\\\",\"\\\"\u{85}\"]")
+        }
+    }
+
+    @Test("has strings that begin with a byte-order mark")
+    func markInString() throws {
+        try withKnownIssue("Yams drops it") {
+            #expect(try Document.parse("\"\\ufeffa\"", file: "a").root.string() == "\u{feff}a")
         }
     }
 
