@@ -1,8 +1,8 @@
 /// What stands in the strings of JSON and means something else in those of YAML.
 ///
 /// JSON writes a character beyond U+FFFF as two escapes (`\uD83D\uDE00`), YAML as one (`\U0001F600`). JSON lets
-/// U+0085, U+2028 and U+2029 stand as they are; YAML takes them for ends of lines, folds the first and drops space around
-/// all of them. Others that JSON lets stand it does not take at all.
+/// U+0085, U+2028 and U+2029 stand as they are; YAML takes them for ends of lines, folds the first and drops space
+/// around all of them. Others that JSON lets stand it does not take at all.
 enum JSONCharacters {
     /// `text` in YAML's form, where it is JSON: its first character opens an object or an array.
     ///

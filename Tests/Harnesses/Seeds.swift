@@ -110,8 +110,9 @@ extension Generator {
                 let handler = generator.pick(["sleep", "echo", "fail", "command", "comand"])
                 let more =
                     handler == "command" ? ", command: [cat, \"{payload}\"], output: json, grace: 1s" : ""
-                return
-                    "  \(generator.pick(["a", "b", "c.d", "e"])): {handler: \(handler), capacity: \(generator.int(0...9)), timeout: 10s\(more)}\n"
+                let name = generator.pick(["a", "b", "c.d", "e"])
+                let capacity = generator.int(0...9)
+                return "  \(name): {handler: \(handler), capacity: \(capacity), timeout: 10s\(more)}\n"
             }.joined()
     }
 
@@ -139,7 +140,8 @@ extension Generator {
                 ]
             case 6:
                 [
-                    "{\"time\":\"2030-01-01T00:00:00Z\",\"subject\":\"w\",\"data\":{\"worker\":\"w\",\"leases\":3,\"why\":\"a b\"}}"
+                    "{\"time\":\"2030-01-01T00:00:00Z\",\"subject\":\"w\","
+                        + "\"data\":{\"worker\":\"w\",\"leases\":3,\"why\":\"a b\"}}"
                 ]
             case 10: ["cat {payload}", "/bin/sh -c true", "{payload}", "no-such-program"]
             default: [text(), text() + "\n" + text(), "statoin"]

@@ -65,9 +65,8 @@ struct JSONCharacterTests {
 
     @Test("has strings that begin with a byte-order mark")
     func markInString() throws {
-        try withKnownIssue("Yams drops it") {
-            #expect(try Document.parse("\"\\ufeffa\"", file: "a").root.string() == "\u{feff}a")
-        }
+        let text = try Document.parse("\"\\ufeffa\"", file: "a").root.string()
+        withKnownIssue("Yams drops it") { #expect(text == "\u{feff}a") }
     }
 
     @Test("may begin with a byte-order mark and have pairs of surrogates all the same")

@@ -93,7 +93,8 @@ public enum StationFile {
     ) throws(DocumentError) -> Station? {
         guard Label.isValid(entry.key) else {
             throw entry.value.error(
-                "\"\(PlainText.beginning(of: entry.key))\" is not a station's name: 1 to 64 letters, digits, '.', '_' and '-'"
+                "\"\(PlainText.beginning(of: entry.key))\" is not a station's name: 1 to 64 letters, "
+                    + "digits, '.', '_' and '-'"
             )
         }
         let common = ["handler", "capacity", "timeout"]

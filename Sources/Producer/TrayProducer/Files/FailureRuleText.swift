@@ -40,7 +40,8 @@ enum FailureRuleText {
             return .tolerate(count: count)
         }
         throw node.error(
-            "\"\(PlainText.beginning(of: text))\" is not what can be tolerated; write a count up to \(Limits.orderItemCountMax), or a "
+            "\"\(PlainText.beginning(of: text))\" is not what can be tolerated; write a count up to "
+                + "\(Limits.orderItemCountMax), or a "
                 + "percentage up to 100% with two decimals at most")
     }
 

@@ -22,7 +22,8 @@ enum Fields {
     }
 
     static func stationError(_ text: String) -> String {
-        "\"\(PlainText.beginning(of: text))\" names no station: 1 to \(Limits.labelBytesMax) letters, digits, '.', '_', '-'"
+        "\"\(PlainText.beginning(of: text))\" names no station: 1 to \(Limits.labelBytesMax) letters, "
+            + "digits, '.', '_', '-'"
     }
 
     /// How often, how many: from 1 up.
