@@ -39,6 +39,7 @@ let package = Package(
         .executable(name: "assembler", targets: ["assembler"]),
         .executable(name: "worker", targets: ["worker"]),
         .executable(name: "producer", targets: ["producer"]),
+        .executable(name: "simulate", targets: ["simulate"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
@@ -118,6 +119,15 @@ let package = Package(
             ],
             path: "Sources/Assembler/assembler"),
 
+        // The whole system in one thread, from a seed
+        .target(
+            name: "Simulation",
+            dependencies: ["AssemblerCore", "WorkerCore", "ProducerCore", "Wire"] + collections,
+            path: "Sources/Simulate/Simulation"),
+        .executableTarget(
+            name: "simulate", dependencies: ["Simulation", "Wire", argumentParser],
+            path: "Sources/Simulate/simulate"),
+
         // Tests
         .testTarget(name: "ZeroMQTests", dependencies: ["ZeroMQ"]),
         .testTarget(name: "ServiceTests", dependencies: ["Service"]),
@@ -141,6 +151,7 @@ let package = Package(
                 "Harnesses", "AssemblerCore", "WorkerCore", "ProducerCore", "TrayProducer", "Service", "Wire",
             ],
             exclude: ["Corpus"]),
+        .testTarget(name: "SimulationTests", dependencies: ["Simulation", "simulate"]),
         .testTarget(name: "HouseTests"),
         .testTarget(
             name: "EndToEndTests",

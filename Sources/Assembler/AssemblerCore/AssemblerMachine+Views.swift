@@ -63,6 +63,16 @@ extension AssemblerMachine {
     /// Unsettled items, and the bytes of their orders' payloads.
     public var openItems: (count: Int, bytes: Int) { (openItemCount, openBytes) }
 
+    /// Entries of all tables, slots and lines included: so that somebody can check that memory follows the open work.
+    public var entryCount: Int {
+        let ofTrays = trays.values.reduce(0) { $0 + $1.entryCount }
+        let ofStations = stations.reduce(0) { $0 + $1.entryCount }
+        let ofWatchers = watchers.values.reduce(0) { $0 + 1 + $1.count }
+        let ofLosses = lossesByWorker.values.reduce(0) { $0 + 1 + $1.count }
+        return trays.count + ofTrays + keys.count + leases.count + sessions.count + producers.count + ofWatchers
+            + stations.count + ofStations + timers.count + ofLosses + servedNow.count + servedBefore.count
+    }
+
     private func view(_ slot: Slot) -> SlotView {
         switch slot.state {
         case .waiting, .resting:

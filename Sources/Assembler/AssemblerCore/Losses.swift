@@ -21,6 +21,7 @@ struct Losses {
     private var unseenCounts: [Int: Int] = [:]
 
     var isEmpty: Bool { byIndex.isEmpty }
+    var count: Int { byIndex.values.reduce(unseenCounts.count) { $0 + $1.count } }
     /// Items that have lost a worker, in their order.
     var indexes: [Int] { byIndex.keys.sorted() }
 

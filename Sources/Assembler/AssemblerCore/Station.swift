@@ -60,6 +60,10 @@ struct Station {
 
     init(name: String) { self.name = name }
 
+    /// Workers, and entries of queues.
+    var entryCount: Int {
+        places.count + returned.count + suspects.entryCount + levels.reduce(0) { $0 + 1 + $1.turns.count }
+    }
     var waitingCount: Int { openCount - leasedCount }
     var capacity: Int { places.reduce(0) { $0 + $1.capacity } }
     var hasCredit: Bool { places.contains { $0.credit > 0 } }

@@ -15,6 +15,7 @@ struct SuspectQueue {
     var alarm: Instant?
 
     var isEmpty: Bool { groups.isEmpty }
+    var entryCount: Int { groups.reduce(0) { $0 + 1 + $1.count } }
 
     /// Suspects whose workers have just ended, or that come back for another reason. Those that lost the same
     /// worker last were together: that group is halved.

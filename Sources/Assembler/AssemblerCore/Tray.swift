@@ -66,6 +66,11 @@ struct Tray {
 
     var id: OrderID { accepted.id }
     var itemCount: Int { accepted.itemCount }
+    /// Slots, and what is kept about them.
+    var entryCount: Int {
+        slots.count + kinds.count + failures.values.reduce(0) { $0 + $1.count } + losses.count
+            + lines.reduce(0) { $0 + 1 + $1.items.count + $1.retries.count }
+    }
     var isFull: Bool { slots.count == itemCount }
     var openCount: Int { slots.count - counts.settled }
     var waitingCount: Int { openCount - leasedCount }

@@ -1,0 +1,84 @@
+import OrderedCollections
+import Wire
+
+/// How long an order has waited for its turn at each station.
+struct Turns {
+    struct Wait {
+        /// Items that nobody has tried, by the auditor's book.
+        var untriedCount = 0
+        /// First attempts of others since it has waited.
+        var passedOverCount = 0
+        /// Other leases since then, which may have taken a turn.
+        var otherCount = 0
+    }
+
+    private(set) var waits: OrderedDictionary<String, Wait> = [:]
+    private var tried: [Bool] = []
+
+    init() {}
+
+    init(_ items: [Item]) {
+        tried = Array(repeating: false, count: items.count)
+        for item in items { waits[item.station, default: Wait()].untriedCount += 1 }
+    }
+
+    /// - Returns: whether this was the item's first attempt.
+    @discardableResult
+    mutating func tried(_ index: Int, _ items: [Item]) -> Bool {
+        guard tried.indices.contains(index), !tried[index] else { return false }
+        tried[index] = true
+        waits[items[index].station]?.untriedCount -= 1
+        return true
+    }
+
+    mutating func settled(_ index: Int, _ items: [Item]) { tried(index, items) }
+
+    mutating func rest(at station: String) {
+        waits[station]?.passedOverCount = 0
+        waits[station]?.otherCount = 0
+    }
+
+    mutating func pass(at station: String, isFirstAttempt: Bool) -> Wait? {
+        if isFirstAttempt {
+            waits[station]?.passedOverCount += 1
+        } else {
+            waits[station]?.otherCount += 1
+        }
+        return waits[station]
+    }
+}
+
+// Orders take turns: every tenth lease of a station goes to the order that has waited longest.
+extension Auditor {
+    static let leasesPerLongestWait = 10
+
+    mutating func takeTurn(_ item: ItemRef, at station: String, now: Moment) {
+        guard let items = records[item.order]?.items else { return }
+        let isFirst = records[item.order]?.turns.tried(item.index, items) ?? false
+        records[item.order]?.turns.rest(at: station)
+        for position in records.values.indices where records.keys[position] != item.order {
+            guard mayTakeTurns(position, at: station, now: now) else {
+                records.values[position].turns.rest(at: station)
+                continue
+            }
+            guard let wait = records.values[position].turns.pass(at: station, isFirstAttempt: isFirst) else {
+                continue
+            }
+            let bound = Auditor.leasesPerLongestWait * (runningOrderCount + 2 + wait.otherCount)
+            expect(
+                wait.passedOverCount <= bound,
+                "\(records.keys[position]) waits at \(station) while others get \(wait.passedOverCount) leases; "
+                    + "\(bound) are the most")
+        }
+    }
+
+    private func mayTakeTurns(_ position: Int, at station: String, now: Moment) -> Bool {
+        let record = records.values[position]
+        guard record.isSealed, !record.isServed, now.instant >= record.waitsUntil,
+            now.wall.milliseconds >= record.notBefore,
+            record.turns.waits[station].map({ $0.untriedCount > 0 }) ?? false
+        else { return false }
+        let parallelMax = Int(record.accepted.spec.maxParallel)
+        return parallelMax == 0 || record.currentCount < parallelMax
+    }
+}

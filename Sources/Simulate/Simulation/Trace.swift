@@ -1,0 +1,56 @@
+import Wire
+
+/// What happened, as a digest of every message and, where somebody wants to read it, as lines.
+struct Trace {
+    /// Where lines go; `nil` where nobody reads them.
+    private let write: ((String) -> Void)?
+    /// FNV-1a of everything so far: two runs of one seed have the same.
+    private(set) var digest: UInt64 = 0xCBF2_9CE4_8422_2325
+    var now = Instant(nanoseconds: 0)
+
+    init(write: ((String) -> Void)?) { self.write = write }
+
+    var isRead: Bool { write != nil }
+
+    mutating func add(_ number: UInt64) {
+        digest = (digest ^ number) &* 0x100_0000_01B3
+    }
+
+    mutating func add(_ frames: [[UInt8]]) {
+        var digest = digest
+        for frame in frames {
+            for byte in frame { digest = (digest ^ UInt64(byte)) &* 0x100_0000_01B3 }
+        }
+        self.digest = digest
+    }
+
+    func line(_ who: Party, _ text: @autoclosure () -> String) { line(who.text, text()) }
+
+    func line(_ who: String, _ text: @autoclosure () -> String) {
+        guard let write else { return }
+        write("\(Trace.text(now))  \(Trace.padded(who, to: 12)) \(text())")
+    }
+
+    /// Seconds and microseconds.
+    static func text(_ instant: Instant) -> String {
+        let microseconds = instant.nanoseconds / 1_000
+        let fraction = String(microseconds % 1_000_000)
+        let zeros = String(repeating: "0", count: 6 - fraction.count)
+        let seconds = String(microseconds / 1_000_000)
+        return String(repeating: " ", count: max(0, 4 - seconds.count)) + "\(seconds).\(zeros)\(fraction)"
+    }
+
+    static func padded(_ text: String, to width: Int) -> String {
+        text + String(repeating: " ", count: max(0, width - text.count))
+    }
+}
+
+extension Party {
+    var text: String {
+        switch self {
+        case .assembler: "assembler"
+        case .worker(let index): "worker-\(index + 1)"
+        case .producer(let index): "producer-\(index + 1)"
+        }
+    }
+}
