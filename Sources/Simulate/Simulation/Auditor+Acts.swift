@@ -73,9 +73,10 @@ extension Auditor {
             }
             expect(record.items[item.index].station == grant.station, "\(item.text) is leased at \(grant.station)")
             let parallelMax = Int(record.accepted.spec.maxParallel)
+            let currentCount = currentCounts[item.order, default: 0]
             expect(
-                parallelMax == 0 || record.currentCount <= parallelMax,
-                "\(item.order) has \(record.currentCount) leases; max_parallel is \(parallelMax)")
+                parallelMax == 0 || currentCount <= parallelMax,
+                "\(item.order) has \(currentCount) leases; max_parallel is \(parallelMax)")
             expect(now.instant >= record.waitsUntil, "\(item.text) is leased while workers may still claim it")
             expect(
                 now.wall.milliseconds >= record.notBefore,

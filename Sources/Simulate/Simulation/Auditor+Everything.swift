@@ -73,10 +73,12 @@ extension Auditor {
                     "\(item.text) is \(view.status.text) in the core, and \(expected.text) in the book")
             }
             guard let summary = core.summary(of: order, now: now) else { continue }
+            let currentCount = currentCounts[order, default: 0]
             expect(
-                Int(summary.leasedCount) == record.currentCount
+                Int(summary.leasedCount) == currentCount
                     && Int(summary.lastLanding) == record.outcomes.count,
-                "the core counts other slots of \(order) than the book")
+                "of \(order), the core counts \(summary.leasedCount) leased slots and landing "
+                    + "\(summary.lastLanding); the book has \(currentCount) and \(record.outcomes.count)")
         }
     }
 

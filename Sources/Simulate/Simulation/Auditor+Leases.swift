@@ -86,11 +86,11 @@ extension Auditor {
     private mutating func dropCurrent(_ item: ItemRef, _ lease: LeaseID? = nil) {
         guard let known = current[item], lease == nil || known == lease else { return }
         current[item] = nil
-        records[item.order]?.currentCount -= 1
+        currentCounts[item.order, default: 0] -= 1
     }
 
     private mutating func setCurrent(_ item: ItemRef, _ lease: LeaseID) {
-        if current.updateValue(lease, forKey: item) == nil { records[item.order]?.currentCount += 1 }
+        if current.updateValue(lease, forKey: item) == nil { currentCounts[item.order, default: 0] += 1 }
     }
 
     private mutating func noteSettled(_ changes: [Change]) {

@@ -79,6 +79,6 @@ extension Auditor {
             record.turns.waits[station].map({ $0.untriedCount > 0 }) ?? false
         else { return false }
         let parallelMax = Int(record.accepted.spec.maxParallel)
-        return parallelMax == 0 || record.currentCount < parallelMax
+        return parallelMax == 0 || currentCounts[record.accepted.id, default: 0] < parallelMax
     }
 }

@@ -30,8 +30,6 @@ struct Auditor {
         var losses: [Int: [AttemptRecord]] = [:]
         /// Since the last failure.
         var lossesInRow: [Int: Int] = [:]
-        /// Leases that its slots count on now.
-        var currentCount = 0
         /// Nothing of it may be leased before.
         var waitsUntil = Instant(nanoseconds: 0)
         var notBefore: Int64 { Int64(clamping: accepted.spec.notBeforeMs) }
@@ -71,6 +69,8 @@ struct Auditor {
     var held: OrderedDictionary<LeaseID, Held> = [:]
     /// The lease that a slot counts on. Only ever looked up.
     var current: [ItemRef: LeaseID] = [:]
+    /// How many of an order's slots count on leases. Only ever looked up.
+    var currentCounts: [OrderID: Int] = [:]
     var sessions: OrderedDictionary<ConnectionID, Session> = [:]
     /// Claims of this round's hellos.
     var claims: OrderedDictionary<LeaseID, Held> = [:]
@@ -140,6 +140,8 @@ struct Auditor {
                     && order.isSealed == record.isSealed && order.items.count == record.items.count
                     && order.attempts.count == record.attemptCount,
                 "the restart finds order \(order.accepted.id) other than it was committed")
+            // New orders do not wait, and one whose pages still come is new.
+            guard record.isSealed else { continue }
             records[order.accepted.id]?.waitsUntil = now.instant.advanced(by: plan.configuration.silenceMax)
             records[order.accepted.id]?.turns = record.turnsAfterRestart
         }
@@ -152,7 +154,7 @@ struct Auditor {
         sessions = [:]
         claims = [:]
         forgetRound()
-        for position in records.values.indices { records.values[position].currentCount = 0 }
+        currentCounts = [:]
     }
 
     // MARK: What is true

@@ -78,6 +78,10 @@ extension World {
     private func drawItem(_ index: Int) -> Item {
         Item.with {
             $0.name = "item-\(index)"
+            guard !plan.isBusy else {
+                $0.station = plan.stationNames[index % plan.stationNames.count]
+                return $0.payload = Nature.done.payload(.milliseconds(1))
+            }
             $0.station = peopleDice.pick(plan.stationNames)
             var nature = Nature.done
             switch peopleDice.number(0...99) {

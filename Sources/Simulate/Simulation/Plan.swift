@@ -72,6 +72,8 @@ public struct Plan: Sendable {
     /// The pause between two faults.
     var faultPauseMax: Duration
     var configuration = CoreConfiguration()
+    /// Items that take no time, and workers with many places.
+    private(set) var isBusy = false
 
     public init(seed: UInt64) {
         var dice = Dice(seed: seed, stream: 1)
@@ -93,6 +95,14 @@ public struct Plan: Sendable {
         configuration.workerDeathsMax = dice.pick([1, 2, 3, 5, 5, 5, nil])
         configuration.openItemCountMax = dice.pick([40, 200, Limits.openItemCountMax])
         configuration.deadline = dice.pick([.seconds(20), .seconds(300), Defaults.deadline])
+    }
+
+    /// Short of nothing: what a bench needs.
+    mutating func makeBusy() {
+        faultPhase = .seconds(20)
+        (roundMessageCountMax, pageItemCountMax, commitMax) = (2_000, 256, .microseconds(300))
+        isBusy = true
+        configuration = CoreConfiguration()
     }
 
     public func has(_ fault: Fault) -> Bool { faults.contains(fault) }

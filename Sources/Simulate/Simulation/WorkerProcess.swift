@@ -61,6 +61,7 @@ extension World {
         }
         return names.map {
             let timeout: Duration? = networkDice.chance(20) ? networkDice.milliseconds(200...3_000) : nil
+            if plan.isBusy { return ServedStation(name: $0, capacity: 64) }
             return ServedStation(name: $0, capacity: networkDice.pick([1, 1, 2, 4, 16]), timeout: timeout)
         }
     }

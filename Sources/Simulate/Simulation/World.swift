@@ -72,7 +72,7 @@ public final class World {
     public var figures: Figures {
         Figures(
             rounds: auditor.roundCount, inputs: auditor.inputCount, outcomes: auditor.outcomeCount,
-            simulated: now.instant.duration(to: Instant(nanoseconds: 1_000_000_000)) * -1)
+            simulated: Instant(nanoseconds: 1_000_000_000).duration(to: now.instant))
     }
 
     func end(_ verdict: Verdict) {
@@ -292,4 +292,17 @@ public struct Figures: Sendable {
     public var inputs = 0
     public var outcomes = 0
     public var simulated = Duration.zero
+
+    public init() {}
+
+    init(rounds: Int, inputs: Int, outcomes: Int, simulated: Duration) {
+        (self.rounds, self.inputs, self.outcomes, self.simulated) = (rounds, inputs, outcomes, simulated)
+    }
+
+    public mutating func add(_ other: Figures) {
+        rounds += other.rounds
+        inputs += other.inputs
+        outcomes += other.outcomes
+        simulated += other.simulated
+    }
 }

@@ -5,34 +5,113 @@ import Wire
 /// `simulate`: runs the whole system in one thread, seed by seed, and says what broke.
 @main
 struct SimulateCommand: ParsableCommand {
+    static let program = "tray-simulate/0.1.0"
+
     static let configuration = CommandConfiguration(
         commandName: "simulate",
-        abstract: "Runs the three cores, the codec and a store model in one thread, driven by seeds.")
+        abstract: "Runs the three cores, the real codec and a model of the store in one thread, from a seed.",
+        discussion: """
+            Each seed draws a shop and what goes wrong in it: first things go wrong and nothing may break, then \
+            everything heals and all must end. docs/simulator.md says how to read what it prints.
 
-    @Option(help: "How many seeds to run.")
+            EXAMPLES
+              simulate --seeds 1000
+              simulate --seeds 1000 --from 20001
+              simulate --seed 57            replays one seed, and prints all that happens
+              simulate --bench
+
+            The exit code is 0 where all is well, 1 where a promise was broken, 2 where something that should \
+            end does not, 64 for wrong usage.
+            Completion scripts: simulate --generate-completion-script bash|zsh|fish
+            """,
+        version: "\(program) (protocol \(Frames.versions.lowest) to \(Frames.versions.highest))")
+
+    @Option(help: ArgumentHelp("How many seeds to run.", valueName: "count"))
     var seeds: UInt64 = 1_000
 
-    @Option(help: "The first of them.")
+    @Option(help: ArgumentHelp("The first of them.", valueName: "seed"))
     var from: UInt64 = 1
 
-    @Option(help: "Replay this seed, and print what happens.")
+    @Option(help: ArgumentHelp("Replay this one, and print all that happens.", valueName: "seed"))
     var seed: UInt64?
 
+    @Flag(help: "Print the verdict of a replay alone.")
+    var quiet = false
+
+    @Flag(help: "Measure inputs a second: the core alone, and with codec and auditor.")
+    var bench = false
+
+    func validate() throws {
+        guard seeds > 0 else { throw ValidationError("--seeds is at least 1") }
+        guard from <= UInt64.max - seeds else { throw ValidationError("--from leaves no room for --seeds") }
+        guard !(bench && seed != nil) else { throw ValidationError("--bench takes no --seed") }
+    }
+
     func run() throws {
-        if let seed {
-            print("seed \(seed)")
-            let world = World(plan: Plan(seed: seed)) { print($0) }
-            let verdict = world.run()
-            print("digest \(String(world.digest, radix: 16)), \(verdict.text)")
-            print("seed \(seed)")
-            return
+        LastSeed.listen()
+        if bench { return runBench() }
+        let status = if let seed { replay(seed) } else { runSeeds() }
+        if status != .allWell { throw ExitCode(status.rawValue) }
+    }
+
+    enum Status: Int32 {
+        case allWell = 0
+        case broken = 1
+        case stuck = 2
+
+        init(_ verdict: Verdict) {
+            self =
+                switch verdict {
+                case .allWell: .allWell
+                case .broken: .broken
+                case .stuck: .stuck
+                }
         }
-        for seed in from..<(from + seeds) {
+    }
+
+    private func replay(_ seed: UInt64) -> Status {
+        Output.say("seed \(seed)")
+        LastSeed.begin(seed)
+        let world = World(plan: Plan(seed: seed), trace: quiet ? nil : { Output.say($0) })
+        let verdict = world.run()
+        let figures = world.figures
+        Output.say(
+            "\(verdict.text)\n\(figures.rounds) rounds, \(figures.inputs) inputs, \(figures.outcomes) outcomes "
+                + "in \(figures.simulated); digest \(String(world.digest, radix: 16))")
+        Output.say("seed \(seed)")
+        return Status(verdict)
+    }
+
+    private func runSeeds() -> Status {
+        let last = from + seeds - 1
+        Output.say("seeds \(from) to \(last)")
+        var (brokenSeeds, stuckSeeds): ([UInt64], [UInt64]) = ([], [])
+        var total = Figures()
+        for seed in from...last {
+            LastSeed.begin(seed)
             let world = World(plan: Plan(seed: seed))
             let verdict = world.run()
-            if verdict != .allWell {
-                print("seed \(seed): \(verdict.text)")
+            total.add(world.figures)
+            switch verdict {
+            case .allWell: continue
+            case .broken: brokenSeeds.append(seed)
+            case .stuck: stuckSeeds.append(seed)
             }
+            Output.say("seed \(seed): \(verdict.text)")
         }
+        Output.say("\(total.rounds) rounds, \(total.inputs) inputs, \(total.outcomes) outcomes in \(total.simulated)")
+        guard let first = (brokenSeeds + stuckSeeds).first else {
+            Output.say("seeds \(from) to \(last): all is well")
+            return .allWell
+        }
+        Output.say(
+            "\(brokenSeeds.count) seeds broke a promise, \(stuckSeeds.count) made no progress; "
+                + "replay one: simulate --seed \(first)")
+        Output.say("seed \(first)")
+        return brokenSeeds.isEmpty ? .stuck : .broken
+    }
+
+    private func runBench() {
+        for line in Bench.run() { Output.say(line) }
     }
 }

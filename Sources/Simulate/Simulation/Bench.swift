@@ -1,0 +1,161 @@
+import AssemblerCore
+import Wire
+
+/// How many inputs a second the assembler's core takes: alone, and with the codec and the auditor around it.
+public enum Bench {
+    /// - Returns: lines for people, each with its median of `runCount` runs.
+    public static func run(runCount: Int = 5) -> [String] {
+        let alone = (0..<runCount).map { _ in core() }
+        let audited = (0..<runCount).map { _ in world() }
+        return [
+            line("the core alone", alone), line("with codec, store model and auditor", audited),
+        ]
+    }
+
+    private struct Measured {
+        var inputs: Int
+        var elapsed: Duration
+
+        var perSecond: Int { Int(Double(inputs) / (elapsed / .seconds(1))) }
+    }
+
+    private static func line(_ what: String, _ runs: [Measured]) -> String {
+        let rates = runs.map(\.perSecond).sorted()
+        return "\(what): \(rates[rates.count / 2]) inputs a second, median of \(runs.count) "
+            + "(\(rates[0]) to \(rates[rates.count - 1])); \(runs[0].inputs) inputs each"
+    }
+
+    // MARK: The core alone
+
+    /// Workers bring their results one by one, each a message of its own; each round takes a thousand.
+    private static func core() -> Measured {
+        var bench = CoreBench()
+        let clock = ContinuousClock()
+        let start = clock.now
+        let inputs = bench.run(itemCount: 400_000)
+        return Measured(inputs: inputs, elapsed: clock.now - start)
+    }
+
+    // MARK: Everything
+
+    /// A calm shop that is large: no faults, so that work is all that is measured.
+    private static func world() -> Measured {
+        var plan = Plan(seed: 1)
+        plan.faults = []
+        (plan.workerCount, plan.producerCount, plan.orderCount, plan.itemCountMax) = (6, 4, 40, 5_000)
+        plan.makeBusy()
+        let world = World(plan: plan)
+        let clock = ContinuousClock()
+        let start = clock.now
+        let verdict = world.run()
+        precondition(verdict == .allWell, "the bench is not well: \(verdict.text)")
+        return Measured(inputs: world.figures.inputs, elapsed: clock.now - start)
+    }
+}
+
+/// A core, some workers and one large order after the other.
+private struct CoreBench {
+    private var core: AssemblerMachine
+    private var now = Moment(
+        instant: Instant(nanoseconds: 1_000_000_000), wall: WallTime(milliseconds: 1_700_000_000_000))
+    private var inputs = 0
+    private var sessions: [ConnectionID: UInt64] = [:]
+    private var grants: [(ConnectionID, Grant)] = []
+    private let producer = ConnectionID(1)
+    private let done = Nature.result(OrderID(high: 1, low: 1), 1)
+
+    init() {
+        core = AssemblerMachine(configuration: CoreConfiguration(), incarnation: 1, now: now)
+    }
+
+    private static let workerCount: UInt64 = 16
+    private static let orderItemCount = 256
+
+    mutating func run(itemCount: Int) -> Int {
+        _ = round([asks(.hello(ProducerHello.with { $0.versions = Frames.versions }), request: 1)])
+        for worker in 0..<CoreBench.workerCount { hello(ConnectionID(10 + worker)) }
+        var (submitted, settled): (Int, UInt64) = (0, 0)
+        while settled < itemCount {
+            if submitted - Int(settled) < 2_000, submitted < itemCount {
+                grants += round([submit(number: UInt64(submitted))])
+                submitted += CoreBench.orderItemCount
+            }
+            let batch = grants.prefix(1_000)
+            grants.removeFirst(batch.count)
+            settled += UInt64(batch.count)
+            grants += round(batch.map { result($0.0, $0.1) })
+        }
+        return inputs
+    }
+
+    private mutating func round(_ batch: [Input]) -> [(ConnectionID, Grant)] {
+        var step = Step()
+        for input in batch { step.append(core.handle(input, now: now)) }
+        inputs += batch.count
+        now.instant = now.instant.advanced(by: .milliseconds(1))
+        step.append(core.tick(now: now))
+        if !step.changes.isEmpty {
+            step.append(core.handle(.committed, now: now))
+            inputs += 1
+        }
+        var granted: [(ConnectionID, Grant)] = []
+        for action in step.actions {
+            switch action {
+            case .lease(let connection, let grant): granted.append((connection, grant))
+            case .tellWorker(let connection, .welcome(let welcome)): sessions[connection] = welcome.session
+            default: break
+            }
+        }
+        return granted
+    }
+
+    private mutating func hello(_ connection: ConnectionID) {
+        let hello = WorkerHello.with {
+            $0.versions = Frames.versions
+            $0.name = "worker-\(connection.number)"
+            $0.instance = .init(repeating: UInt8(connection.number), count: 16)
+            $0.stations = [
+                StationCapacity.with {
+                    $0.station = "grill"
+                    $0.capacity = 128
+                }
+            ]
+        }
+        _ = round([.worker(connection, WorkerMessage.with { $0.hello = hello })])
+    }
+
+    private func asks(_ body: ProducerMessage.OneOf_Body, request: UInt64) -> Input {
+        .producer(
+            producer,
+            ProducerMessage.with {
+                $0.request = request
+                $0.body = body
+            }, known: nil)
+    }
+
+    private func submit(number: UInt64) -> Input {
+        let submit = Submit.with {
+            $0.order = OrderID(high: 7, low: number).data
+            $0.itemCount = UInt32(CoreBench.orderItemCount)
+            $0.fingerprint = .init(repeating: 1, count: 16)
+            $0.items = Array(repeating: Item.with { $0.station = "grill" }, count: CoreBench.orderItemCount)
+        }
+        return asks(.submit(submit), request: number + 2)
+    }
+
+    private func result(_ connection: ConnectionID, _ grant: Grant) -> Input {
+        .worker(
+            connection,
+            WorkerMessage.with {
+                $0.session = sessions[connection] ?? 0
+                $0.results.results = [
+                    ItemResult.with {
+                        $0.lease = grant.lease
+                        $0.order = grant.order.data
+                        $0.index = UInt32(grant.index)
+                        $0.done = done
+                    }
+                ]
+            })
+    }
+}

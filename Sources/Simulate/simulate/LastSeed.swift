@@ -1,0 +1,37 @@
+import Glibc
+import Synchronization
+
+/// A core that finds itself in a state that cannot be stops the process: then the seed must be told, or nobody
+/// could replay it.
+enum LastSeed {
+    private static let seed = Atomic<UInt64>(0)
+
+    static func begin(_ number: UInt64) { seed.store(number, ordering: .relaxed) }
+
+    /// From here on a trap tells its seed, and ends with 1: a promise was broken.
+    static func listen() {
+        for number in [SIGILL, SIGTRAP, SIGABRT] {
+            signal(number) { _ in
+                LastSeed.say("a core stopped where it must not be; replay it: simulate --seed ")
+                LastSeed.sayNumber(LastSeed.seed.load(ordering: .relaxed))
+                _exit(1)
+            }
+        }
+    }
+
+    /// Only what a signal handler may call.
+    private static func say(_ text: StaticString) {
+        text.withUTF8Buffer { _ = write(STDOUT_FILENO, $0.baseAddress, $0.count) }
+    }
+
+    private static func sayNumber(_ number: UInt64) {
+        var divisor: UInt64 = 1
+        while number / divisor >= 10 { divisor *= 10 }
+        while divisor > 0 {
+            var digit = UInt8(ascii: "0") + UInt8(number / divisor % 10)
+            _ = write(STDOUT_FILENO, &digit, 1)
+            divisor /= 10
+        }
+        say("\n")
+    }
+}
