@@ -195,6 +195,26 @@ struct OrderTests {
         #expect(step.changes.isEmpty)
     }
 
+    @Test("takes its room when it is opened: two that come page by page never wait for each other")
+    func roomIsTakenAtOnce() {
+        var configuration = CoreConfiguration()
+        configuration.openItemCountMax = 4
+        var shop = Shop(configuration)
+        let producer = shop.producer()
+        let (first, second) = (shop.newOrderID(), shop.newOrderID())
+        let items = Shop.items("grill", "grill")
+        _ = shop.round(shop.asks(producer, .submit(Shop.submit(first, items, count: 3))))
+        let refused = shop.round(shop.asks(producer, .submit(Shop.submit(second, items, count: 3))))
+        #expect(refused.refusals.map(\.reason) == [.full])
+        let page = Page.with {
+            $0.order = first.data
+            $0.firstIndex = 2
+            $0.items = Shop.items("grill")
+        }
+        #expect(shop.round(shop.asks(producer, .page(page))).receipts.count == 1)
+        #expect(shop.core.openItems.count == 3)
+    }
+
     @Test("is refused while the store is short of room; those accepted go on")
     func storeIsShort() {
         var shop = Shop()

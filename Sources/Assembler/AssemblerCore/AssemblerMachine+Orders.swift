@@ -117,6 +117,8 @@ extension AssemblerMachine {
             accepted, workerDeathsMax: configuration.workerDeathsMax, arrivedAt: now.instant,
             now: now.instant)
         if !submit.spec.key.isEmpty { keys[submit.spec.key] = order }
+        // All of them from here on, or two orders that came page by page could fill the shop and wait for each other.
+        openItemCount += accepted.itemCount
         round.step.changes.append(.accepted(accepted))
         add(submit.items, to: order, connection, request, now: now)
         if trays[order]?.phase == .filling { armFillingSilence(order, now.instant) }
@@ -137,7 +139,7 @@ extension AssemblerMachine {
         {
             return refuse(connection, request: request, .invalid, complaint)
         }
-        if let (reason, complaint) = whyNotNow(itemCount: page.items.count, items: page.items) {
+        if let (reason, complaint) = whyNotNow(itemCount: 0, items: page.items) {
             return refuse(connection, request: request, reason, complaint, retryAfter: .seconds(1))
         }
         add(page.items, to: order, connection, request, now: now)
@@ -166,7 +168,6 @@ extension AssemblerMachine {
             attemptsMax: head.attemptsMax ?? configuration.attemptsMax)
         trays[order]?.add(head, kind: kind)
         stations[station.value].openCount += 1
-        openItemCount += 1
         openBytes += head.byteCount
     }
 

@@ -7,6 +7,7 @@ extension AssemblerMachine {
         trays[id] = Tray(
             order.accepted, workerDeathsMax: configuration.workerDeathsMax, arrivedAt: nil, now: now.instant)
         if !order.accepted.spec.key.isEmpty { keys[order.accepted.spec.key] = id }
+        openItemCount += order.accepted.itemCount
         for head in order.items { addSlot(head, to: id) }
         guard order.isSealed else { return armFillingSilence(id, now.instant) }
         trays[id]?.seal()

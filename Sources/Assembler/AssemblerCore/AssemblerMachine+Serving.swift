@@ -161,7 +161,7 @@ extension AssemblerMachine {
     /// It was never sealed, and its producer is gone: nothing of it stays.
     mutating func abandon(_ order: OrderID) {
         guard let tray = trays[order], tray.phase == .filling else { return }
-        openItemCount -= tray.slots.count
+        openItemCount -= tray.itemCount
         openBytes -= tray.byteCount
         for slot in tray.slots { stations[tray.kinds[Int(slot.kind)].station.value].openCount -= 1 }
         forgetTray(order)

@@ -60,10 +60,10 @@ extension AssemblerMachine {
     public var openOrderCount: Int { runningOrderCount }
     public var openLeaseCount: Int { leases.count }
     public var sessionCount: Int { sessions.count }
-    /// Unsettled items, and the bytes of their orders' payloads.
+    /// Unsettled items, those that were announced among them, and the bytes of their orders' payloads.
     public var openItems: (count: Int, bytes: Int) { (openItemCount, openBytes) }
 
-    /// Entries of all tables, slots and lines included: so that somebody can check that memory follows the open work.
+    /// Entries of all tables, slots and lines included: for a check that memory follows the open work.
     public var entryCount: Int {
         let ofTrays = trays.values.reduce(0) { $0 + $1.entryCount }
         let ofStations = stations.reduce(0) { $0 + $1.entryCount }

@@ -21,6 +21,7 @@ public struct AssemblerMachine: Sendable {
     var stations: [Station] = []
     var stationIndexes: [String: StationIndex] = [:]
     var timers = Timers()
+    /// Unsettled items; of orders whose pages still come, all that were announced.
     var openItemCount = 0
     var openBytes = 0
     var storeIsShort = false

@@ -36,7 +36,8 @@ extension Auditor {
             list.workers.count == sessions.count,
             "the core has \(list.workers.count) workers, the book \(sessions.count)")
         for worker in list.workers {
-            guard let (connection, session) = sessions.first(where: { $0.value.number == worker.session }) else {
+            guard let (connection, session) = sessions.first(where: { $0.value.number == worker.session })
+            else {
                 blame("the core has session \(worker.session), the book does not")
                 continue
             }
@@ -45,13 +46,15 @@ extension Auditor {
                 expect(
                     Int(station.leasedCount) == count,
                     "\(worker.name) holds \(count) leases of \(station.station), and the core counts "
-                        + "\(station.leasedCount): a place is \(Int(station.leasedCount) > count ? "lost" : "invented")")
+                        + "\(station.leasedCount): a place is \(Int(station.leasedCount) > count ? "lost" : "invented")"
+                )
                 let stoppingCount = held.values.count {
                     $0.connection == connection && $0.station == station.station && $0.isRevoked
                 }
                 expect(
                     Int(station.stoppingCount) == stoppingCount,
-                    "\(worker.name) stops \(stoppingCount) leases, and the core counts \(station.stoppingCount)")
+                    "\(worker.name) stops \(stoppingCount) leases, and the core counts \(station.stoppingCount)"
+                )
             }
         }
         expect(
@@ -86,7 +89,7 @@ extension Auditor {
     private mutating func checkMemory(_ core: AssemblerMachine) {
         var (itemCount, byteCount) = (0, 0)
         for record in records.values where !record.isServed {
-            itemCount += record.items.count - record.outcomes.count
+            itemCount += record.accepted.itemCount - record.outcomes.count
             byteCount += record.items.reduce(0) { $0 + $1.payload.data.count }
         }
         expect(
