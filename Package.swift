@@ -151,7 +151,9 @@ let package = Package(
                 "Harnesses", "AssemblerCore", "WorkerCore", "ProducerCore", "TrayProducer", "Service", "Wire",
             ],
             exclude: ["Corpus"]),
-        .testTarget(name: "SimulationTests", dependencies: ["Simulation", "simulate"]),
+        .testTarget(
+            name: "SimulationTests",
+            dependencies: ["Simulation", "simulate", "AssemblerCore", "Wire"] + collections),
         .testTarget(name: "HouseTests"),
         .testTarget(
             name: "EndToEndTests",

@@ -88,6 +88,8 @@ enum Room: String, CaseIterable {
     case assemblerStore = "Sources/Assembler/AssemblerStore/"
     case assemblerLibrary = "Sources/Assembler/TrayAssembler/"
     case assembler = "Sources/Assembler/assembler/"
+    case simulation = "Sources/Simulate/Simulation/"
+    case simulate = "Sources/Simulate/simulate/"
 
     /// The modules of this repository that the room may import.
     var mayImport: Set<String> {
@@ -102,17 +104,21 @@ enum Room: String, CaseIterable {
         case .assemblerStore: ["AssemblerCore", "Wire"]
         case .assemblerLibrary: ["AssemblerCore", "AssemblerStore", "Wire", "ZeroMQ"]
         case .assembler: ["TrayAssembler", "AssemblerStore", "Wire", "ZeroMQ", "Service"]
+        case .simulation: ["AssemblerCore", "WorkerCore", "ProducerCore", "Wire"]
+        case .simulate: ["Simulation", "Wire"]
         }
     }
 
-    /// A core does no I/O and reads no clock: it has nothing to import that could.
-    var isCore: Bool { [.producerCore, .workerCore, .assemblerCore].contains(self) }
+    /// A core does no I/O and reads no clock: it has nothing to import that could. A simulation is as pure, or
+    /// a seed would not replay.
+    var isCore: Bool { [.producerCore, .workerCore, .assemblerCore, .simulation].contains(self) }
 
     /// The modules of other wings, cores and libraries: every name that is ours.
     static let modules: Set<String> = [
         "CZeroMQ", "ZeroMQ", "Wire", "Service", "ProducerCore", "TrayProducer", "producer", "CGuardian",
         "WorkerCore", "TrayWorker", "worker", "AssemblerCore", "AssemblerStore", "TrayAssembler", "assembler",
         "Harnesses",
+        "Simulation", "simulate",
     ]
 
     static let collections: Set<String> = ["DequeModule", "HeapModule", "OrderedCollections"]

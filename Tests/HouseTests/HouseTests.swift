@@ -65,6 +65,9 @@ struct RuleTests {
             ("Sources/Producer/ProducerCore/a.swift", "public import struct WorkerCore.Step"),
             ("Sources/Wire/a.swift", "  import ZeroMQ"),
             ("Sources/ZeroMQ/a.swift", "import Wire"),
+            ("Sources/Simulate/Simulation/a.swift", "import AssemblerStore"),
+            ("Sources/Simulate/Simulation/a.swift", "import ZeroMQ"),
+            ("Sources/Simulate/simulate/a.swift", "import TrayAssembler"),
         ])
     func foreignImport(path: String, text: String) {
         #expect(Rule.foreignImports(in: house(path, text)).count == 1)
@@ -81,6 +84,12 @@ struct RuleTests {
     func impureCore(module: String) {
         let house = house("Sources/Assembler/AssemblerCore/a.swift", "import Wire\nimport \(module)")
         #expect(Rule.impureCores(in: house) == ["Sources/Assembler/AssemblerCore/a.swift imports \(module)"])
+    }
+
+    @Test("sees a simulation that could do I/O or read a clock", arguments: ["Foundation", "Glibc", "Service"])
+    func impureSimulation(module: String) {
+        let house = house("Sources/Simulate/Simulation/a.swift", "import \(module)")
+        #expect(Rule.impureCores(in: house).count == 1)
     }
 
     @Test("sees a source that stands in no room")

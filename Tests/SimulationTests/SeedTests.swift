@@ -1,12 +1,104 @@
-import Simulation
+import Foundation
 import Testing
+
+@testable import Simulation
 
 @Suite("A seed")
 struct SeedTests {
-    @Test("runs the same twice")
+    @Test("of the first hundred keeps every promise, and all ends", arguments: [1, 26, 51, 76] as [UInt64])
+    func firstHundred(first: UInt64) {
+        for seed in first..<(first + 25) {
+            #expect(World(plan: Plan(seed: seed)).run() == .allWell, "simulate --seed \(seed)")
+        }
+    }
+
+    @Test("runs the same twice, whether somebody reads the trace or not")
     func replay() {
-        let runs = (0..<2).map { _ in World(plan: Plan(seed: 1)) }
-        #expect(runs.map { $0.run() } == [.allWell, .allWell])
-        #expect(runs[0].digest == runs[1].digest)
+        for seed: UInt64 in [3, 5, 8] {
+            var lineCount = 0
+            let read = World(plan: Plan(seed: seed)) { _ in lineCount += 1 }
+            let unread = World(plan: Plan(seed: seed))
+            #expect(read.run() == unread.run())
+            #expect(read.digest == unread.digest)
+            #expect(lineCount > 0)
+        }
+    }
+
+    @Test("runs the same in two processes, whose dictionaries are in different orders")
+    func processes() throws {
+        let outputs = try (0..<2).map { _ in try Simulate.run("--seed", "8").output }
+        #expect(outputs[0] == outputs[1])
+        #expect(outputs[0].hasPrefix("seed 8\n"))
+        #expect(outputs[0].hasSuffix("seed 8\n"))
+    }
+
+    @Test("draws another shop than the next one")
+    func plans() {
+        let plans = (1...50).map { Plan(seed: $0) }
+        #expect(Set(plans.map(\.description)).count > 40)
+        for fault in Fault.allCases {
+            #expect(plans.contains { $0.has(fault) }, "no seed draws \(fault.rawValue)")
+        }
+        #expect(plans.contains { $0.faults.isEmpty })
+    }
+
+    @Test("of another number has another digest")
+    func digests() {
+        let worlds = (1...5).map { World(plan: Plan(seed: $0)) }
+        for world in worlds { _ = world.run() }
+        #expect(Set(worlds.map(\.digest)).count == 5)
+    }
+}
+
+/// Seeds that found something: each stays, with what it found.
+@Suite("A seed that found a bug")
+struct FoundSeedTests {
+    @Test(
+        "282: two orders that came page by page filled the shop together, and waited for each other for ever")
+    func pagesThatWait() { #expect(World(plan: Plan(seed: 282)).run() == .allWell) }
+}
+
+@Suite("simulate")
+struct SimulateTests {
+    @Test("ends with 0 where all is well, and says which seeds that were")
+    func allWell() throws {
+        let run = try Simulate.run("--seeds", "3")
+        #expect(run.status == 0)
+        #expect(run.output.hasPrefix("seeds 1 to 3\n"))
+        #expect(run.output.hasSuffix("seeds 1 to 3: all is well\n"))
+    }
+
+    @Test(
+        "ends with 64 for wrong usage",
+        arguments: [["--seeds", "0"], ["--seed", "one"], ["--seeds", "-1"], ["more"]])
+    func usage(arguments: [String]) throws {
+        #expect(try Simulate.run(arguments).status == 64)
+    }
+
+    @Test("tells of itself")
+    func version() throws {
+        #expect(try Simulate.run("--version").output.contains("protocol 1 to 1"))
+        #expect(try Simulate.run("--help").output.contains("EXAMPLES"))
+    }
+}
+
+/// The executable, beside the tests.
+enum Simulate {
+    static func run(_ arguments: String...) throws -> (status: Int32, output: String) { try run(arguments) }
+
+    static func run(_ arguments: [String]) throws -> (status: Int32, output: String) {
+        let folder =
+            ProcessInfo.processInfo.environment["TRAY_BIN"].map { URL(filePath: $0) }
+            ?? URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
+        let process = Process()
+        process.executableURL = folder.appending(path: "simulate")
+        process.arguments = arguments
+        let output = Pipe()
+        process.standardOutput = output
+        process.standardError = FileHandle.nullDevice
+        try process.run()
+        let data = try output.fileHandleForReading.readToEnd() ?? Data()
+        process.waitUntilExit()
+        return (process.terminationStatus, String(decoding: data, as: UTF8.self))
     }
 }

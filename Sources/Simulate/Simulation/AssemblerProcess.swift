@@ -172,7 +172,7 @@ extension World {
         auditor.ticked(last, isDrained: fromKitchen.isDrained, now: now)
         step.append(last)
         guard commitThenAct(step) else { return }
-        auditor.roundEnded()
+        auditor.roundEnded(now: now)
         if auditor.isTimeForEverything, let core = assembler.core { auditor.checkEverything(core, now: now) }
         let isDrained = fromKitchen.isDrained && fromOrders.isDrained && assembler.unreachable.isEmpty
         let times = [assembler.core?.nextDeadline, assembler.deferredUntil, assembler.nextLook]
@@ -215,7 +215,8 @@ extension World {
             }
             guard room != .none else { return crash("its disk is full") }
             commit(changes)
-            actedAt = later(networkDice.microseconds(100...Int(max(.microseconds(101), plan.commitMax).microseconds)))
+            actedAt = later(
+                networkDice.microseconds(100...Int(max(.microseconds(101), plan.commitMax).microseconds)))
             assembler.busyUntil = actedAt
             let after = committed(at: actedAt)
             actions += after.actions

@@ -71,13 +71,16 @@ extension Auditor {
                 blame("\(item.text) is leased, and is not in the store")
                 continue
             }
-            expect(record.items[item.index].station == grant.station, "\(item.text) is leased at \(grant.station)")
+            expect(
+                record.items[item.index].station == grant.station,
+                "\(item.text) is leased at \(grant.station)")
             let parallelMax = Int(record.accepted.spec.maxParallel)
             let currentCount = currentCounts[item.order, default: 0]
             expect(
                 parallelMax == 0 || currentCount <= parallelMax,
                 "\(item.order) has \(currentCount) leases; max_parallel is \(parallelMax)")
-            expect(now.instant >= record.waitsUntil, "\(item.text) is leased while workers may still claim it")
+            expect(
+                now.instant >= record.waitsUntil, "\(item.text) is leased while workers may still claim it")
             expect(
                 now.wall.milliseconds >= record.notBefore,
                 "\(item.text) is leased before its not_before")

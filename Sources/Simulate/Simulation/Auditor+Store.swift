@@ -70,7 +70,8 @@ extension Auditor {
         expect(!failures.contains(attempt.lease), "\(item.text) fails twice under \(attempt.lease.text)")
         failures.append(attempt.lease)
         let limit = attemptsMax(record.items[index])
-        expect(failures.count <= limit, "\(item.text) has failed \(failures.count) times; the limit is \(limit)")
+        expect(
+            failures.count <= limit, "\(item.text) has failed \(failures.count) times; the limit is \(limit)")
         records[order]?.failures[index] = failures
         records[order]?.lossesInRow[index] = 0
         records[order]?.turns.tried(index, record.items)
@@ -152,7 +153,8 @@ extension Auditor {
         expect(
             isTrue || isLie,
             successes.contains(item)
-                ? "\(item.text) has the result of another item" : "\(item.text) is done, and no handler did it")
+                ? "\(item.text) has the result of another item"
+                : "\(item.text) is done, and no handler did it")
     }
 
     private mutating func served(_ order: OrderID, _ served: ServedRecord, now: Moment) {
@@ -177,10 +179,9 @@ extension Auditor {
     private func expectedEnds(of record: Record, now: Moment) -> [OrderStatus] {
         let (spec, counts, total) = (record.accepted.spec, record.counts, record.accepted.itemCount)
         if counts.expired > 0 {
-            let span = spec.hasDeadlineMs ? Int64(spec.deadlineMs) : plan.configuration.deadline.milliseconds
             // A deadline is judged to the millisecond.
-            let isDue = now.wall.milliseconds - record.accepted.acceptedAt.milliseconds >= span - 1
-            return isDue && span > 0 ? [.expired] : []
+            let isDue = deadline(of: record).map { now.wall.milliseconds >= $0 - 1 } ?? false
+            return isDue ? [.expired] : []
         }
         var ends: [OrderStatus] = []
         if record.isCancelRequested { ends.append(.cancelled) }

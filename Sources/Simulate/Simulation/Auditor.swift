@@ -107,10 +107,26 @@ struct Auditor {
 
     var isTimeForEverything: Bool { roundCount % 1_000 == 0 }
 
-    mutating func roundEnded() {
+    mutating func roundEnded(now: Moment) {
         checkGrants()
+        for (order, record) in records where record.isSealed && !record.isServed {
+            guard let deadline = deadline(of: record) else { continue }
+            expect(
+                now.wall.milliseconds <= deadline + Auditor.deadlineSlack,
+                "\(order) runs, and its deadline passed \(now.wall.milliseconds - deadline) ms ago")
+        }
         forgetRound()
         roundCount += 1
+    }
+
+    /// What is lost where milliseconds are counted from nanoseconds.
+    private static let deadlineSlack: Int64 = 2
+
+    /// Wall time in milliseconds; `nil`: never.
+    func deadline(of record: Record) -> Int64? {
+        let spec = record.accepted.spec
+        let span = spec.hasDeadlineMs ? Int64(spec.deadlineMs) : plan.configuration.deadline.milliseconds
+        return span > 0 ? record.accepted.acceptedAt.milliseconds + span : nil
     }
 
     private mutating func forgetRound() {
@@ -161,7 +177,9 @@ struct Auditor {
 
     mutating func started(_ lease: Lease, by worker: Int, process: Int) {
         let key = "\(worker).\(process).\(lease.lease.text)"
-        expect(startedLeases.insert(key).inserted, "\(lease.lease.text) is started twice by worker \(worker + 1)")
+        expect(
+            startedLeases.insert(key).inserted, "\(lease.lease.text) is started twice by worker \(worker + 1)"
+        )
         guard let item = ItemRef(lease) else { return blame("a lease names no order") }
         guard let record = records[item.order], record.items.indices.contains(item.index) else {
             return blame("\(item.text) is started, and is not in the store")
@@ -229,7 +247,8 @@ struct Auditor {
         }
         expect(
             Int(summary.lastLanding) <= record.outcomes.count,
-            "\(what) of \(order): landing \(summary.lastLanding) is told, \(record.outcomes.count) are stored")
+            "\(what) of \(order): landing \(summary.lastLanding) is told, \(record.outcomes.count) are stored"
+        )
         expect(
             Int(summary.itemCount) == record.accepted.itemCount,
             "\(what) of \(order): \(summary.itemCount) items are told")

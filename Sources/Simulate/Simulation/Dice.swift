@@ -30,5 +30,7 @@ struct Dice: RandomNumberGenerator {
 
     mutating func microseconds(_ range: ClosedRange<Int>) -> Duration { .microseconds(number(range)) }
 
-    mutating func bytes(_ count: Int) -> [UInt8] { (0..<count).map { _ in UInt8(truncatingIfNeeded: next()) } }
+    mutating func bytes(_ count: Int) -> [UInt8] {
+        (0..<count).map { _ in UInt8(truncatingIfNeeded: next()) }
+    }
 }

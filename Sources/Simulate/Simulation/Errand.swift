@@ -24,7 +24,8 @@ struct Errand {
 extension World {
     func drawErrands() {
         for number in 0..<plan.orderCount {
-            let order = OrderID(high: 0x18BC_FE56_8000_0000, low: (peopleDice.next() & ~0xFF) | UInt64(number))
+            let order = OrderID(
+                high: 0x18BC_FE56_8000_0000, low: (peopleDice.next() & ~0xFF) | UInt64(number))
             errands.append(
                 Errand(
                     producer: peopleDice.number(0...plan.producerCount - 1),
@@ -92,7 +93,10 @@ extension World {
             case 13...17 where plan.has(.poison): nature = .poison
             default: break
             }
-            $0.payload = nature.payload(peopleDice.pick([.milliseconds(1), peopleDice.milliseconds(0...300), peopleDice.milliseconds(0...3_000)]))
+            $0.payload = nature.payload(
+                peopleDice.pick([
+                    .milliseconds(1), peopleDice.milliseconds(0...300), peopleDice.milliseconds(0...3_000),
+                ]))
             if nature == .endless || peopleDice.chance(20) {
                 $0.timeoutMs = UInt64(peopleDice.number(50...5_000))
             }
@@ -105,7 +109,9 @@ extension World {
     func run(errand: Int, by index: Int) {
         guard producers[index].isRunning, !errands[errand].isOver, !errands[errand].isUnderWay else { return }
         errands[errand].isUnderWay = true
-        trace.line(.producer(index), "brings \(errands[errand].submission.order), \(errands[errand].submission.items.count) items")
+        trace.line(
+            .producer(index),
+            "brings \(errands[errand].submission.order), \(errands[errand].submission.items.count) items")
         submit(errand, by: index)
         guard errands[errand].mayVanish, isFaulty, errands[errand].accepted == nil else { return }
         errands[errand].isVanishing = true
@@ -177,7 +183,8 @@ extension World {
         case .failure(.conflict(let message)), .failure(.invalid(let message)),
             .failure(.malformed(let message)):
             auditor.blame("a valid order was refused for good: \(message)")
-        case .failure(.refused) where errands[errand].submission.items.count > plan.configuration.openItemCountMax:
+        case .failure(.refused)
+        where errands[errand].submission.items.count > plan.configuration.openItemCountMax:
             errands[errand].isOver = true
         case .failure, .success:
             // Whoever wants it tries again.

@@ -42,7 +42,8 @@ extension World {
             if workers[worker].isRunning { freeze(.worker(worker), for: anySpan) }
         case .workersDrain: drain(anyWorker)
         case .producersDie: killProducer(anyProducer)
-        case .delays, .deafMonitor, .fullPipes, .slowWorkers, .failingWorkers, .liars, .otherVersions, .garbage,
+        case .delays, .deafMonitor, .fullPipes, .slowWorkers, .failingWorkers, .liars, .otherVersions,
+            .garbage,
             .vanishingFeeders, .repeats, .cancels, .poison, .stubbornHandlers:
             // These are so all the time.
             break

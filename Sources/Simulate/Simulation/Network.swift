@@ -192,7 +192,9 @@ extension World {
 
     func connect(_ party: Party, process: Int) {
         guard isAlive(party, process: process), link(of: party)?.phase == .waiting else { return }
-        guard !frozen.contains(party) else { return held[party, default: []].append(.connect(party, process: process)) }
+        guard !frozen.contains(party) else {
+            return held[party, default: []].append(.connect(party, process: process))
+        }
         let isCut = cuts[party].map { $0 > now.instant } ?? false
         guard assembler.isListening, !frozen.contains(.assembler), !isCut else { return connectLater(party) }
         let number = connections.count

@@ -112,7 +112,8 @@ extension World {
         workers[index].link.phase = .closed
         frozen.remove(party)
         held[party] = nil
-        schedule.set(.start(party), at: later(isFaulty ? handlerDice.milliseconds(10...3_000) : .milliseconds(100)))
+        schedule.set(
+            .start(party), at: later(isFaulty ? handlerDice.milliseconds(10...3_000) : .milliseconds(100)))
     }
 
     // MARK: The round
@@ -207,7 +208,8 @@ extension World {
         var span = Nature.duration(lease.payload)
         var outcome = HandlerOutcome.failed(message: "broken", isPermanent: false)
         switch nature {
-        case .done: outcome = .done(Nature.result(OrderID(lease.order) ?? OrderID(high: 0, low: 0), Int(lease.index)))
+        case .done:
+            outcome = .done(Nature.result(OrderID(lease.order) ?? OrderID(high: 0, low: 0), Int(lease.index)))
         case .doneAt(let attempt):
             if Int(lease.attempt) >= attempt, let order = OrderID(lease.order) {
                 outcome = .done(Nature.result(order, Int(lease.index)))

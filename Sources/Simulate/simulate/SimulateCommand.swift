@@ -35,6 +35,9 @@ struct SimulateCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Replay this one, and print all that happens.", valueName: "seed"))
     var seed: UInt64?
 
+    @Flag(help: "Stop at the first seed that finds something.")
+    var first = false
+
     @Flag(help: "Print the verdict of a replay alone.")
     var quiet = false
 
@@ -98,8 +101,11 @@ struct SimulateCommand: ParsableCommand {
             case .stuck: stuckSeeds.append(seed)
             }
             Output.say("seed \(seed): \(verdict.text)")
+            if first { break }
         }
-        Output.say("\(total.rounds) rounds, \(total.inputs) inputs, \(total.outcomes) outcomes in \(total.simulated)")
+        Output.say(
+            "\(total.rounds) rounds, \(total.inputs) inputs, \(total.outcomes) outcomes in \(total.simulated)"
+        )
         guard let first = (brokenSeeds + stuckSeeds).first else {
             Output.say("seeds \(from) to \(last): all is well")
             return .allWell
