@@ -86,7 +86,8 @@ struct RuleTests {
         #expect(Rule.impureCores(in: house) == ["Sources/Assembler/AssemblerCore/a.swift imports \(module)"])
     }
 
-    @Test("sees a simulation that could do I/O or read a clock", arguments: ["Foundation", "Glibc", "Service"])
+    @Test(
+        "sees a simulation that could do I/O or read a clock", arguments: ["Foundation", "Glibc", "Service"])
     func impureSimulation(module: String) {
         let house = house("Sources/Simulate/Simulation/a.swift", "import \(module)")
         #expect(Rule.impureCores(in: house).count == 1)

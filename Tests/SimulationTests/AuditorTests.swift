@@ -1,7 +1,7 @@
-import AssemblerCore
 import Testing
 import Wire
 
+@testable import AssemblerCore
 @testable import Simulation
 
 /// An auditor that cannot blame proves nothing: here it is shown what may not be.

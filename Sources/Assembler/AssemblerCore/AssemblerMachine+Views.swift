@@ -69,7 +69,8 @@ extension AssemblerMachine {
         let ofStations = stations.reduce(0) { $0 + $1.entryCount }
         let ofWatchers = watchers.values.reduce(0) { $0 + 1 + $1.count }
         let ofLosses = lossesByWorker.values.reduce(0) { $0 + 1 + $1.count }
-        return trays.count + ofTrays + keys.count + leases.count + sessions.count + producers.count + ofWatchers
+        return trays.count + ofTrays + keys.count + leases.count + sessions.count + producers.count
+            + ofWatchers
             + stations.count + ofStations + timers.count + ofLosses + servedNow.count + servedBefore.count
     }
 

@@ -34,8 +34,9 @@ extension World {
         case .commitsFail:
             if faultDice.chance(30) { assembler.crashPoint = .commitFails }
         case .fullDisk:
+            let before = room
             room = faultDice.pick([.plenty, .plenty, .short, .short, .none])
-            trace.line("disk", "has \(room) room")
+            if room != before { trace.line("disk", "its room is \(room)") }
         case .workersDie: killWorker(anyWorker, "killed")
         case .workersFreeze:
             let worker = anyWorker
