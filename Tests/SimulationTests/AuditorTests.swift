@@ -12,7 +12,7 @@ struct AuditorTests {
         instant: Instant(nanoseconds: 1_000_000_000), wall: WallTime(milliseconds: 1_700_000_000_000))
 
     private func auditor(itemCount: Int = 2) -> Auditor {
-        var auditor = Auditor(plan: Plan(seed: 1))
+        let auditor = Auditor(plan: Plan(seed: 1))
         auditor.assemblerStarted(incarnation: 1, [], now: now)
         let accepted = AcceptedOrder(
             id: order, spec: OrderSpec(), itemCount: itemCount, fingerprint: [], acceptedAt: now.wall)
@@ -31,7 +31,7 @@ struct AuditorTests {
         }
     }
 
-    private func joined(_ auditor: inout Auditor, capacity: UInt32) -> ConnectionID {
+    private func joined(_ auditor: Auditor, capacity: UInt32) -> ConnectionID {
         let connection = ConnectionID(1)
         let hello = WorkerHello.with {
             $0.versions = Frames.versions
@@ -60,8 +60,8 @@ struct AuditorTests {
 
     @Test("nobody for what may be")
     func nothing() {
-        var auditor = auditor()
-        let worker = joined(&auditor, capacity: 2)
+        let auditor = auditor()
+        let worker = joined(auditor, capacity: 2)
         auditor.ticked(
             Step(actions: [.lease(worker, grant(1, 0)), .lease(worker, grant(2, 1))]), isDrained: true,
             now: now)
@@ -71,14 +71,14 @@ struct AuditorTests {
 
     @Test("a slot that is settled twice")
     func settledTwice() {
-        var auditor = auditor()
+        let auditor = auditor()
         auditor.committed([.settled(order: order, outcomes: [outcome(1, 0), outcome(2, 0)])], now: now)
         #expect(auditor.violation?.contains("settled twice") == true)
     }
 
     @Test("an order that is served before its slots are settled")
     func servedEarly() {
-        var auditor = auditor()
+        let auditor = auditor()
         var counts = TrayCounts()
         counts.add(.cancelled)
         let record = ServedRecord(status: .cancelled, at: now.wall, elapsed: .zero, counts: counts)
@@ -89,15 +89,15 @@ struct AuditorTests {
 
     @Test("a result that nobody brought about")
     func inventedResult() {
-        var auditor = auditor()
+        let auditor = auditor()
         auditor.committed([.settled(order: order, outcomes: [outcome(1, 0, .done)])], now: now)
         #expect(auditor.violation?.contains("no handler did it") == true)
     }
 
     @Test("two current leases of one item")
     func twoLeases() {
-        var auditor = auditor()
-        let worker = joined(&auditor, capacity: 9)
+        let auditor = auditor()
+        let worker = joined(auditor, capacity: 9)
         auditor.ticked(
             Step(actions: [.lease(worker, grant(1, 0)), .lease(worker, grant(2, 0))]), isDrained: true,
             now: now)
@@ -106,8 +106,8 @@ struct AuditorTests {
 
     @Test("a lease number that is used twice")
     func leaseTwice() {
-        var auditor = auditor()
-        let worker = joined(&auditor, capacity: 9)
+        let auditor = auditor()
+        let worker = joined(auditor, capacity: 9)
         auditor.ticked(
             Step(actions: [.lease(worker, grant(1, 0)), .lease(worker, grant(1, 1))]), isDrained: true,
             now: now)
@@ -116,8 +116,8 @@ struct AuditorTests {
 
     @Test("a place that a worker does not have")
     func inventedPlace() {
-        var auditor = auditor()
-        let worker = joined(&auditor, capacity: 1)
+        let auditor = auditor()
+        let worker = joined(auditor, capacity: 1)
         auditor.ticked(
             Step(actions: [.lease(worker, grant(1, 0)), .lease(worker, grant(2, 1))]), isDrained: true,
             now: now)
@@ -126,7 +126,7 @@ struct AuditorTests {
 
     @Test("a receipt that precedes its order")
     func earlyReceipt() {
-        var auditor = Auditor(plan: Plan(seed: 1))
+        let auditor = Auditor(plan: Plan(seed: 1))
         auditor.says(OrdersMessage.with { $0.receipt.order = order.data }, to: ConnectionID(1))
         #expect(auditor.violation?.contains("not in the store") == true)
     }
@@ -136,8 +136,7 @@ struct AuditorTests {
         let auditor = auditor()
         var late = now
         late.wall.milliseconds += 48 * 3_600_000
-        var copy = auditor
-        copy.roundEnded(now: late)
+        auditor.roundEnded(now: late)
         #expect(auditor.violation?.contains("its deadline passed") == true)
     }
 }

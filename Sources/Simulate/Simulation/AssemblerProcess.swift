@@ -42,6 +42,49 @@ struct AssemblerProcess {
 
     static let deferredFor = Duration.milliseconds(200)
 
+    /// What a round takes from a door.
+    struct Batch {
+        var arrivals: [(ConnectionID, [[UInt8]])] = []
+        var closed: [ConnectionID] = []
+        /// Nothing that had arrived is left.
+        var isDrained = true
+    }
+
+    mutating func receive(at door: Connection.Door, countMax: Int) -> Batch {
+        var inbox = Inbox()
+        swap(&inbox, at: door)
+        defer { swap(&inbox, at: door) }
+        var batch = Batch()
+        while let (connection, frames) = inbox.arrivals.first {
+            guard batch.arrivals.count < countMax else {
+                batch.isDrained = false
+                break
+            }
+            inbox.arrivals.removeFirst()
+            batch.arrivals.append((admit(connection, at: &inbox), frames))
+        }
+        // What nobody was known by is not missed.
+        batch.closed = inbox.closed.compactMap { inbox.admitted[$0] }
+        inbox.closed = []
+        return batch
+    }
+
+    private mutating func swap(_ inbox: inout Inbox, at door: Connection.Door) {
+        switch door {
+        case .kitchen: Swift.swap(&inbox, &kitchen)
+        case .orders: Swift.swap(&inbox, &orders)
+        }
+    }
+
+    private mutating func admit(_ connection: Int, at inbox: inout Inbox) -> ConnectionID {
+        if let known = inbox.admitted[connection] { return known }
+        lastConnection += 1
+        let id = ConnectionID(lastConnection)
+        inbox.admitted[connection] = id
+        routes[id] = connection
+        return id
+    }
+
     var isRunning: Bool { core != nil }
     var isListening: Bool { isRunning }
 }
@@ -121,42 +164,11 @@ extension World {
         wake(.assembler, at: now.instant)
     }
 
-    private typealias Batch = (arrivals: [(ConnectionID, [[UInt8]])], closed: [ConnectionID], isDrained: Bool)
-
-    private func receive(_ inbox: WritableKeyPath<AssemblerProcess, AssemblerProcess.Inbox>) -> Batch {
-        var batch: Batch = ([], [], true)
-        while let (connection, frames) = assembler[keyPath: inbox].arrivals.first {
-            guard batch.arrivals.count < plan.roundMessageCountMax else {
-                batch.isDrained = false
-                break
-            }
-            assembler[keyPath: inbox].arrivals.removeFirst()
-            batch.arrivals.append((admit(connection, at: inbox), frames))
-        }
-        for connection in assembler[keyPath: inbox].closed {
-            // What nobody was known by is not missed.
-            if let id = assembler[keyPath: inbox].admitted[connection] { batch.closed.append(id) }
-        }
-        assembler[keyPath: inbox].closed = []
-        return batch
-    }
-
-    private func admit(
-        _ connection: Int, at inbox: WritableKeyPath<AssemblerProcess, AssemblerProcess.Inbox>
-    ) -> ConnectionID {
-        if let known = assembler[keyPath: inbox].admitted[connection] { return known }
-        assembler.lastConnection += 1
-        let id = ConnectionID(assembler.lastConnection)
-        assembler[keyPath: inbox].admitted[connection] = id
-        assembler.routes[id] = connection
-        return id
-    }
-
     // MARK: The round
 
     func assemblerRound() {
-        let fromKitchen = receive(\.kitchen)
-        let fromOrders = receive(\.orders)
+        let fromKitchen = assembler.receive(at: .kitchen, countMax: plan.roundMessageCountMax)
+        let fromOrders = assembler.receive(at: .orders, countMax: plan.roundMessageCountMax)
         var step = Step()
         if let isShort = look() { handle(.storeIsShort(isShort), &step) }
         for connection in assembler.unreachable { handle(.unreachable(connection), &step) }

@@ -4,7 +4,7 @@ import Wire
 
 // No action precedes its change: what is said is compared with what is in the store by then.
 extension Auditor {
-    mutating func says(_ message: KitchenMessage, to connection: ConnectionID, now: Moment) {
+    func says(_ message: KitchenMessage, to connection: ConnectionID, now: Moment) {
         switch message.body {
         case .acks(let batch): for ack in batch.acks where ack.fate == .stored { acknowledged(ack) }
         case .leases(let batch): for lease in batch.leases { leased(lease) }
@@ -13,7 +13,7 @@ extension Auditor {
     }
 
     /// A result may be forgotten by its worker once its outcome is durable.
-    private mutating func acknowledged(_ ack: Ack) {
+    private func acknowledged(_ ack: Ack) {
         guard let brought = results[ack.lease], !brought.isEmpty else {
             return blame("\(ack.lease.text) is acknowledged, and brought nothing in this round")
         }
@@ -31,7 +31,7 @@ extension Auditor {
         }
     }
 
-    private mutating func leased(_ lease: Lease) {
+    private func leased(_ lease: Lease) {
         guard let item = ItemRef(lease), let record = records[item.order] else {
             return blame("\(lease.lease.text) is sent, and its order is not in the store")
         }
@@ -40,7 +40,7 @@ extension Auditor {
         expect(!record.isServed, "\(item.text) is leased, and its order has ended")
     }
 
-    mutating func says(_ message: OrdersMessage, to connection: ConnectionID) {
+    func says(_ message: OrdersMessage, to connection: ConnectionID) {
         switch message.body {
         case .receipt(let receipt):
             guard let order = OrderID(receipt.order), let record = records[order], record.isSealed else {
@@ -64,7 +64,7 @@ extension Auditor {
     // MARK: The grants of a round
 
     /// Looks at what was leased, now that the round's changes are in the store.
-    mutating func checkGrants() {
+    func checkGrants() {
         for (grant, now) in grantedNow {
             let item = ItemRef(order: grant.order, index: grant.index)
             guard let record = records[item.order], record.items.indices.contains(item.index) else {
@@ -92,7 +92,7 @@ extension Auditor {
     // MARK: Poison
 
     /// Only an item that ended its workers, or seemed to, may be set aside.
-    mutating func checkPoisoned(_ item: ItemRef, _ record: Record) {
+    func checkPoisoned(_ item: ItemRef, _ record: Record) {
         guard let limit = plan.configuration.workerDeathsMax else {
             return blame("\(item.text) is poisoned, and nothing may be")
         }
@@ -106,7 +106,7 @@ extension Auditor {
     }
 
     /// How many workers an item may end until it is set aside.
-    mutating func checkDeaths(of item: ItemRef) {
+    func checkDeaths(of item: ItemRef) {
         guard let limit = plan.configuration.workerDeathsMax, plan.blamesNobody else { return }
         let shared = max(1, sharedMax[item] ?? 1)
         let doublings = Int.bitWidth - (shared - 1).leadingZeroBitCount

@@ -4,7 +4,7 @@ import Wire
 
 // The whole of the core, as it tells of itself, against the whole of the book.
 extension Auditor {
-    mutating func checkEverything(_ core: AssemblerMachine, now: Moment) {
+    func checkEverything(_ core: AssemblerMachine, now: Moment) {
         checkPlaces(core, now: now)
         checkSlots(core, now: now)
         checkMemory(core)
@@ -28,7 +28,7 @@ extension Auditor {
         return nil
     }
 
-    private mutating func checkPlaces(_ core: AssemblerMachine, now: Moment) {
+    private func checkPlaces(_ core: AssemblerMachine, now: Moment) {
         guard case .workers(let list) = asked(core, .workers(WorkersRequest()), now: now) else {
             return blame("the core does not tell of its workers")
         }
@@ -62,7 +62,7 @@ extension Auditor {
             "the core has \(core.openLeaseCount) leases, the book \(held.count)")
     }
 
-    private mutating func checkSlots(_ core: AssemblerMachine, now: Moment) {
+    private func checkSlots(_ core: AssemblerMachine, now: Moment) {
         for (order, record) in records where record.isSealed && !record.isServed {
             guard let views = core.slots(of: order, from: 0, countMax: record.items.count) else {
                 blame("\(order) runs, and the core does not know it")
@@ -86,7 +86,7 @@ extension Auditor {
     }
 
     /// Memory follows the open work.
-    private mutating func checkMemory(_ core: AssemblerMachine) {
+    private func checkMemory(_ core: AssemblerMachine) {
         var (itemCount, byteCount) = (0, 0)
         for record in records.values where !record.isServed {
             itemCount += record.accepted.itemCount - record.outcomes.count

@@ -5,7 +5,7 @@ import Wire
 // Who holds what: followed from the messages that the assembler takes, and from what it says then.
 extension Auditor {
     /// The assembler has handled one input.
-    mutating func handled(_ input: Input, _ step: Step, now: Moment) {
+    func handled(_ input: Input, _ step: Step, now: Moment) {
         countInput()
         endSessions(step.actions)
         switch input {
@@ -17,7 +17,7 @@ extension Auditor {
     }
 
     /// The round's tick: what it has gathered goes out.
-    mutating func ticked(_ step: Step, isDrained: Bool, now: Moment) {
+    func ticked(_ step: Step, isDrained: Bool, now: Moment) {
         endSessions(step.actions)
         noteSettled(step.changes)
         for action in step.actions {
@@ -34,7 +34,7 @@ extension Auditor {
     // MARK: Sessions
 
     /// Whoever is lost, or leaves, holds nothing any more.
-    private mutating func endSessions(_ actions: [Action]) {
+    private func endSessions(_ actions: [Action]) {
         for action in actions {
             switch action {
             case .note(.workerLost(_, let number, let count, let why)):
@@ -70,30 +70,30 @@ extension Auditor {
             + claims.filter { $0.value.connection == connection }.map { ($0.key, $0.value) }
     }
 
-    private mutating func endSession(_ connection: ConnectionID) {
+    private func endSession(_ connection: ConnectionID) {
         for (lease, _) in leases(of: connection) { ended(lease) }
         sessions[connection] = nil
     }
 
     /// The lease is over: its place is free, and its slot, if it counted on it, waits.
-    private mutating func ended(_ lease: LeaseID) {
+    private func ended(_ lease: LeaseID) {
         claims[lease] = nil
         guard let held = held.removeValue(forKey: lease) else { return }
         sessions[held.connection]?.counts[held.station, default: 0] -= 1
         dropCurrent(held.item, lease)
     }
 
-    private mutating func dropCurrent(_ item: ItemRef, _ lease: LeaseID? = nil) {
+    private func dropCurrent(_ item: ItemRef, _ lease: LeaseID? = nil) {
         guard let known = current[item], lease == nil || known == lease else { return }
         current[item] = nil
         currentCounts[item.order, default: 0] -= 1
     }
 
-    private mutating func setCurrent(_ item: ItemRef, _ lease: LeaseID) {
+    private func setCurrent(_ item: ItemRef, _ lease: LeaseID) {
         if current.updateValue(lease, forKey: item) == nil { currentCounts[item.order, default: 0] += 1 }
     }
 
-    private mutating func noteSettled(_ changes: [Change]) {
+    private func noteSettled(_ changes: [Change]) {
         for change in changes {
             guard case .settled(let order, let outcomes) = change else { continue }
             for outcome in outcomes { dropCurrent(ItemRef(order: order, index: Int(outcome.index))) }
@@ -102,7 +102,7 @@ extension Auditor {
 
     // MARK: What workers say
 
-    private mutating func said(_ message: WorkerMessage, by connection: ConnectionID, _ step: Step) {
+    private func said(_ message: WorkerMessage, by connection: ConnectionID, _ step: Step) {
         switch message.body {
         case .hello(let hello):
             for case .tellWorker(connection, .welcome(let welcome)) in step.actions {
@@ -122,7 +122,7 @@ extension Auditor {
         }
     }
 
-    private mutating func greeted(
+    private func greeted(
         _ hello: WorkerHello, _ connection: ConnectionID, _ welcome: WorkerWelcome
     ) {
         let known = sessions.values.map(\.number).max() ?? 0
@@ -151,7 +151,7 @@ extension Auditor {
     }
 
     /// A result is judged by its lease alone.
-    private mutating func ended(by result: ItemResult) {
+    private func ended(by result: ItemResult) {
         results[result.lease, default: []].append(result)
         guard let order = OrderID(result.order), mayHaveBeenGiven(result.lease) else { return }
         let item = ItemRef(order: order, index: Int(result.index))
@@ -166,7 +166,7 @@ extension Auditor {
 
     // MARK: What the assembler says
 
-    private mutating func revoked(_ revoke: Revoke, at connection: ConnectionID) {
+    private func revoked(_ revoke: Revoke, at connection: ConnectionID) {
         if var claim = claims.removeValue(forKey: revoke.lease) {
             guard claim.connection == connection else { return claims[revoke.lease] = claim }
             // It takes a place where its worker has one for it.
@@ -183,13 +183,13 @@ extension Auditor {
         sessions[claim.connection]?.capacities[claim.station] != nil
     }
 
-    private mutating func hold(_ lease: LeaseID, _ new: Held) {
+    private func hold(_ lease: LeaseID, _ new: Held) {
         held[lease] = new
         sessions[new.connection]?.counts[new.station, default: 0] += 1
     }
 
     /// Claims that were not answered with a revocation hold from here on.
-    private mutating func takeUpClaims() {
+    private func takeUpClaims() {
         let taken = claims
         claims = [:]
         for (lease, claim) in taken {
@@ -209,7 +209,7 @@ extension Auditor {
         }
     }
 
-    private mutating func granted(_ grant: Grant, to connection: ConnectionID, now: Moment) {
+    private func granted(_ grant: Grant, to connection: ConnectionID, now: Moment) {
         let item = ItemRef(order: grant.order, index: grant.index)
         let name = "\(grant.lease.text) of \(item.text)"
         expect(youngestLease < grant.lease, "\(name) is given after \(youngestLease.text)")

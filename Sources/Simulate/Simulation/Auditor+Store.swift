@@ -4,11 +4,11 @@ import Wire
 
 // What the store is given: each change must be one that may follow.
 extension Auditor {
-    mutating func committed(_ changes: [Change], now: Moment) {
+    func committed(_ changes: [Change], now: Moment) {
         for change in changes { committed(change, now: now) }
     }
 
-    private mutating func committed(_ change: Change, now: Moment) {
+    private func committed(_ change: Change, now: Moment) {
         switch change {
         case .accepted(let order):
             expect(records[order.id] == nil, "order \(order.id) is accepted twice")
@@ -51,7 +51,7 @@ extension Auditor {
         }
     }
 
-    private mutating func isOpen(_ order: OrderID, _ what: String) -> Bool {
+    private func isOpen(_ order: OrderID, _ what: String) -> Bool {
         guard let record = records[order] else {
             blame("\(what) of \(order), which was never accepted")
             return false
@@ -62,7 +62,7 @@ extension Auditor {
 
     // MARK: Attempts
 
-    private mutating func failed(_ order: OrderID, _ index: Int, _ attempt: AttemptRecord) {
+    private func failed(_ order: OrderID, _ index: Int, _ attempt: AttemptRecord) {
         guard isOpen(order, "a failure"), let record = records[order] else { return }
         let item = ItemRef(order: order, index: index)
         expect(!record.isSettled(index), "\(item.text) fails after it was settled")
@@ -81,7 +81,7 @@ extension Auditor {
         item.hasAttemptsMax ? Int(item.attemptsMax) : plan.configuration.attemptsMax
     }
 
-    private mutating func lost(_ order: OrderID, _ index: Int, _ attempt: AttemptRecord) {
+    private func lost(_ order: OrderID, _ index: Int, _ attempt: AttemptRecord) {
         guard isOpen(order, "a loss"), let record = records[order] else { return }
         let item = ItemRef(order: order, index: index)
         expect(!record.isSettled(index), "\(item.text) is lost after it was settled")
@@ -101,7 +101,7 @@ extension Auditor {
         records[order]?.turns.tried(index, record.items)
     }
 
-    private mutating func tookBack(
+    private func tookBack(
         _ order: OrderID, _ index: Int, _ lease: LeaseID, _ instance: WorkerInstance
     ) {
         guard isOpen(order, "a loss taken back"), let record = records[order] else { return }
@@ -118,7 +118,7 @@ extension Auditor {
 
     // MARK: Outcomes
 
-    private mutating func settled(_ order: OrderID, _ outcome: Outcome, now: Moment) {
+    private func settled(_ order: OrderID, _ outcome: Outcome, now: Moment) {
         let index = Int(outcome.index)
         let item = ItemRef(order: order, index: index)
         guard let record = records[order], record.isSealed, record.items.indices.contains(index) else {
@@ -147,7 +147,7 @@ extension Auditor {
         }
     }
 
-    private mutating func checkDone(_ outcome: Outcome, _ item: ItemRef) {
+    private func checkDone(_ outcome: Outcome, _ item: ItemRef) {
         let isTrue = outcome.result == Nature.result(item.order, item.index) && successes.contains(item)
         let isLie = outcome.result == Nature.lie && lies.contains(item)
         expect(
@@ -157,7 +157,7 @@ extension Auditor {
                 : "\(item.text) is done, and no handler did it")
     }
 
-    private mutating func served(_ order: OrderID, _ served: ServedRecord, now: Moment) {
+    private func served(_ order: OrderID, _ served: ServedRecord, now: Moment) {
         guard let record = records[order] else { return blame("\(order) is served, and was never accepted") }
         expect(!record.isServed, "\(order) is served twice")
         expect(record.isSealed, "\(order) is served before it is sealed")

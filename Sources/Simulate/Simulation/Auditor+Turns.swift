@@ -52,7 +52,7 @@ struct Turns {
 extension Auditor {
     static let leasesPerLongestWait = 10
 
-    mutating func takeTurn(_ item: ItemRef, at station: String, now: Moment) {
+    func takeTurn(_ item: ItemRef, at station: String, now: Moment) {
         guard let items = records[item.order]?.items else { return }
         let isFirst = records[item.order]?.turns.tried(item.index, items) ?? false
         records[item.order]?.turns.rest(at: station)

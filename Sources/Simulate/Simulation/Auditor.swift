@@ -6,7 +6,7 @@ import Wire
 ///
 /// It knows the promises and the contract, and nothing of how the cores keep them: it watches messages, changes
 /// and actions. What is in the store it counts by itself; who holds what it follows from what was said.
-struct Auditor {
+final class Auditor {
     struct ItemRef: Hashable {
         let order: OrderID
         let index: Int
@@ -46,6 +46,12 @@ struct Auditor {
         var isRevoked = false
     }
 
+    private struct StartedLease: Hashable {
+        let worker: Int
+        let process: Int
+        let lease: LeaseID
+    }
+
     struct Session {
         let number: UInt64
         var capacities: OrderedDictionary<String, Int>
@@ -55,9 +61,7 @@ struct Auditor {
     }
 
     let plan: Plan
-    /// By reference: whoever blames reads the book while it tells what is wrong with it.
-    private let findings = Findings()
-    var violation: String? { findings.first }
+    private(set) var violation: String?
     private(set) var roundCount = 0
     private(set) var inputCount = 0
     private(set) var outcomeCount = 0
@@ -88,7 +92,7 @@ struct Auditor {
     var permanentFailures: Set<ItemRef> = []
     /// Items that a liar has spoken of.
     var lies: Set<ItemRef> = []
-    var startedLeases: Set<String> = []
+    private var startedLeases: Set<StartedLease> = []
     var receipts: Set<OrderID> = []
     var poisonDeaths: OrderedDictionary<ItemRef, Int> = [:]
     var sharedMax: [ItemRef: Int] = [:]
@@ -98,7 +102,7 @@ struct Auditor {
 
     /// The first thing that is wrong ends the run.
     func blame(_ what: @autoclosure () -> String) {
-        if findings.first == nil { findings.first = what() }
+        if violation == nil { violation = what() }
     }
 
     func expect(_ isTrue: Bool, _ what: @autoclosure () -> String) {
@@ -107,7 +111,7 @@ struct Auditor {
 
     var isTimeForEverything: Bool { roundCount % 1_000 == 0 }
 
-    mutating func roundEnded(now: Moment) {
+    func roundEnded(now: Moment) {
         checkGrants()
         for (order, record) in records where record.isSealed && !record.isServed {
             guard let deadline = deadline(of: record) else { continue }
@@ -129,19 +133,19 @@ struct Auditor {
         return span > 0 ? record.accepted.acceptedAt.milliseconds + span : nil
     }
 
-    private mutating func forgetRound() {
+    private func forgetRound() {
         lostNow = [:]
         results = [:]
         grantedNow = []
     }
 
-    mutating func countInput() { inputCount += 1 }
+    func countInput() { inputCount += 1 }
 
-    mutating func countOutcomes(_ count: Int) { outcomeCount += count }
+    func countOutcomes(_ count: Int) { outcomeCount += count }
 
     // MARK: The assembler comes and goes
 
-    mutating func assemblerStarted(incarnation: UInt32, _ restored: [RestoredOrder], now: Moment) {
+    func assemblerStarted(incarnation: UInt32, _ restored: [RestoredOrder], now: Moment) {
         expect(incarnation > self.incarnation, "incarnation \(incarnation) follows \(self.incarnation)")
         self.incarnation = incarnation
         youngestLease = LeaseID(incarnation: incarnation, number: 0)
@@ -164,7 +168,7 @@ struct Auditor {
         restartCount += 1
     }
 
-    mutating func assemblerEnded() {
+    func assemblerEnded() {
         held = [:]
         current = [:]
         sessions = [:]
@@ -175,10 +179,11 @@ struct Auditor {
 
     // MARK: What is true
 
-    mutating func started(_ lease: Lease, by worker: Int, process: Int) {
-        let key = "\(worker).\(process).\(lease.lease.text)"
+    func started(_ lease: Lease, by worker: Int, process: Int) {
+        let key = StartedLease(worker: worker, process: process, lease: lease.lease)
+        let isNew = startedLeases.insert(key).inserted
         expect(
-            startedLeases.insert(key).inserted, "\(lease.lease.text) is started twice by worker \(worker + 1)"
+            isNew, "\(lease.lease.text) is started twice by worker \(worker + 1)"
         )
         guard let item = ItemRef(lease) else { return blame("a lease names no order") }
         guard let record = records[item.order], record.items.indices.contains(item.index) else {
@@ -192,40 +197,40 @@ struct Auditor {
             "\(item.text) is started with what is another item's")
     }
 
-    mutating func succeeded(_ lease: Lease) {
+    func succeeded(_ lease: Lease) {
         if let item = ItemRef(lease) { successes.insert(item) }
     }
 
-    mutating func failedForGood(_ lease: Lease) {
+    func failedForGood(_ lease: Lease) {
         if let item = ItemRef(lease) { permanentFailures.insert(item) }
     }
 
-    mutating func poisonKilled(_ lease: Lease) {
+    func poisonKilled(_ lease: Lease) {
         guard let item = ItemRef(lease) else { return }
         poisonDeaths[item, default: 0] += 1
         checkDeaths(of: item)
     }
 
-    mutating func workerEnded(running: [Lease]) {
+    func workerEnded(running: [Lease]) {
         for lease in running {
             guard let item = ItemRef(lease) else { continue }
             sharedMax[item] = max(sharedMax[item] ?? 0, running.count)
         }
     }
 
-    mutating func lied(_ result: ItemResult) {
+    func lied(_ result: ItemResult) {
         guard let order = OrderID(result.order) else { return }
         lies.insert(ItemRef(order: order, index: Int(result.index)))
     }
 
     // MARK: What customers hear
 
-    mutating func customerHasReceipt(_ order: OrderID) {
+    func customerHasReceipt(_ order: OrderID) {
         receipts.insert(order)
         expect(records[order]?.isSealed == true, "a receipt for \(order), which is not in the store")
     }
 
-    mutating func customerHears(_ batch: OutcomeBatch, after landing: Int) {
+    func customerHears(_ batch: OutcomeBatch, after landing: Int) {
         told(batch.summary, "outcomes")
         guard let order = OrderID(batch.summary.order), let record = records[order] else { return }
         let theirs = Array(record.outcomes.dropFirst(landing).prefix(batch.outcomes.count))
@@ -235,7 +240,7 @@ struct Auditor {
     }
 
     /// An answer tells how an order stands: no better than the store has it.
-    mutating func told(_ summary: OrderSummary, _ what: String) {
+    func told(_ summary: OrderSummary, _ what: String) {
         guard let order = OrderID(summary.order), let record = records[order], record.isSealed else {
             return blame("\(what) of an order that was not accepted")
         }
@@ -254,7 +259,7 @@ struct Auditor {
             "\(what) of \(order): \(summary.itemCount) items are told")
     }
 
-    mutating func customerHasAll(_ outcomes: [Outcome], _ summary: OrderSummary) {
+    func customerHasAll(_ outcomes: [Outcome], _ summary: OrderSummary) {
         guard let order = OrderID(summary.order), let record = records[order] else { return }
         expect(record.isServed, "\(order) is told as over, and runs")
         expect(
@@ -262,11 +267,6 @@ struct Auditor {
                 && outcomes.count == record.accepted.itemCount,
             "a customer of \(order) has \(outcomes.count) outcomes for \(record.accepted.itemCount) items")
     }
-}
-
-/// What was found wrong first.
-private final class Findings {
-    var first: String?
 }
 
 extension Auditor.ItemRef {

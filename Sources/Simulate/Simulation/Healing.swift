@@ -8,7 +8,8 @@ extension World {
     /// probation's pause (30 s), heartbeat limits, and the attempt that runs.
     private static let stillnessMax = Duration.seconds(200)
     /// What all may take, whatever moves. Items run one after the other at the worst.
-    private var healedMax: Duration { .seconds(1_800) + .seconds(20) * auditor.itemCount }
+    private var healedMax: Duration { World.healedMin + .seconds(20) * auditor.itemCount }
+    private static let healedMin = Duration.seconds(1_800)
 
     /// No more faults; who is dead is replaced, and who lies or fails, too.
     func heal() {
@@ -56,6 +57,7 @@ extension World {
     private func lookForStillness() {
         let stillness = lastProgress.duration(to: now.instant)
         let span = healedAt.duration(to: now.instant)
+        guard stillness > World.stillnessMax || span > World.healedMin else { return }
         let held = auditor.heldBackUntil.map { Duration.milliseconds($0 - now.wall.milliseconds) } ?? .zero
         guard stillness > World.stillnessMax + max(held, .zero) || span > healedMax + max(held, .zero) else {
             return
@@ -118,7 +120,7 @@ extension Auditor {
         records.values.filter { $0.isSealed && !$0.isServed }.map(\.notBefore).max()
     }
 
-    mutating func checkNothingIsLeft(_ core: AssemblerMachine) {
+    func checkNothingIsLeft(_ core: AssemblerMachine) {
         expect(core.openItems.count == 0, "\(core.openItems.count) items are open, and all has ended")
         expect(core.openItems.bytes == 0, "\(core.openItems.bytes) bytes are open, and all has ended")
         expect(core.openLeaseCount == 0, "\(core.openLeaseCount) leases are held, and all workers have gone")

@@ -4,6 +4,15 @@ import Wire
 struct Connection {
     /// One direction: what is sent arrives in its order.
     struct Channel {
+        /// When a message that is sent now arrives; `nil`: never.
+        mutating func arrival(earliest: Instant) -> Instant? {
+            let arrival = max(earliest, Instant(nanoseconds: lastArrival.nanoseconds + 1))
+            lastArrival = arrival
+            if let lostAfter, arrival > lostAfter { return nil }
+            waitingCount += 1
+            return arrival
+        }
+
         var lastArrival = Instant(nanoseconds: 0)
         /// What would arrive later is lost.
         var lostAfter: Instant?
@@ -57,34 +66,27 @@ struct SimulatedLink {
 extension World {
     /// Sends to the assembler. What is sent on a dead connection is lost.
     func sendToAssembler(_ frames: [[UInt8]], on connection: Int) {
-        guard let arrival = arrival(on: connection, \.toAssembler, from: now.instant) else { return }
-        connections[connection].toAssembler.waitingCount += 1
+        guard let earliest = earliestArrival(on: connection, from: now.instant),
+            let arrival = connections[connection].toAssembler.arrival(earliest: earliest)
+        else { return }
         schedule.set(.toAssembler(connection: connection, frames), at: arrival)
     }
 
     func sendToClient(_ frames: [[UInt8]], on connection: Int, from departure: Instant) {
-        guard let arrival = arrival(on: connection, \.toClient, from: departure) else { return }
-        connections[connection].toClient.waitingCount += 1
+        guard let earliest = earliestArrival(on: connection, from: departure),
+            let arrival = connections[connection].toClient.arrival(earliest: earliest)
+        else { return }
         schedule.set(.toClient(connection: connection, frames), at: arrival)
     }
 
-    /// When a message that is sent now arrives; `nil`: never.
-    private func arrival(
-        on connection: Int, _ channel: WritableKeyPath<Connection, Connection.Channel>,
-        from departure: Instant
-    ) -> Instant? {
-        var earliest = departure.advanced(by: delay())
-        if let cutUntil = cuts[connections[connection].client], cutUntil > departure {
-            guard !connections[connection].isDead else { return nil }
-            earliest = max(earliest, cutUntil.advanced(by: delay()))
+    /// - Returns: `nil` where the cable is cut and the connection will not survive it.
+    private func earliestArrival(on connection: Int, from departure: Instant) -> Instant? {
+        let earliest = departure.advanced(by: delay())
+        guard !cuts.isEmpty, let cutUntil = cuts[connections[connection].client], cutUntil > departure else {
+            return earliest
         }
-        let last = connections[connection][keyPath: channel].lastArrival
-        let arrival = max(earliest, last.advanced(by: .nanoseconds(1)))
-        connections[connection][keyPath: channel].lastArrival = arrival
-        if let lostAfter = connections[connection][keyPath: channel].lostAfter, arrival > lostAfter {
-            return nil
-        }
-        return arrival
+        guard !connections[connection].isDead else { return nil }
+        return max(earliest, cutUntil.advanced(by: delay()))
     }
 
     func delay() -> Duration {
