@@ -13,6 +13,7 @@ extension Auditor {
         case .accepted(let order):
             expect(records[order.id] == nil, "order \(order.id) is accepted twice")
             records[order.id] = Record(order)
+            openCount += 1
         case .page(let order, let firstIndex, let items):
             guard isOpen(order, "a page") else { return }
             expect(
@@ -28,11 +29,13 @@ extension Auditor {
             records[order]?.settled = Array(repeating: nil, count: record.items.count)
             records[order]?.turns = Turns(record.items)
             runningOrderCount += 1
+            nextDeadline = min(nextDeadline, deadline(of: record) ?? .max)
         case .abandoned(let order):
             expect(
                 records[order]?.isSealed == false && !receipts.contains(order),
                 "\(order) is deleted, though it was accepted")
             records[order] = nil
+            openCount -= 1
         case .attemptFailed(let order, let index, let record): failed(order, index, record)
         case .attemptLost(let order, let index, let record): lost(order, index, record)
         case .lossTakenBack(let order, let index, let lease, let instance):
@@ -173,6 +176,7 @@ extension Auditor {
         records[order]?.isServed = true
         records[order]?.served = served
         runningOrderCount -= 1
+        openCount -= 1
     }
 
     /// What the outcomes and the policy allow.

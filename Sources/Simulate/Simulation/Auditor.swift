@@ -85,6 +85,10 @@ final class Auditor {
     /// Leases of this round.
     var grantedNow: [(grant: Grant, at: Moment)] = []
     var runningOrderCount = 0
+    /// Those that are being submitted among them.
+    var openCount = 0
+    /// No running order's deadline is earlier.
+    var nextDeadline = Int64.max
 
     // What is true, whoever knows it.
     /// Handlers that have succeeded. Only ever looked up.
@@ -113,14 +117,20 @@ final class Auditor {
 
     func roundEnded(now: Moment) {
         checkGrants()
+        if now.wall.milliseconds > nextDeadline + Auditor.deadlineSlack { checkDeadlines(now: now) }
+        forgetRound()
+        roundCount += 1
+    }
+
+    private func checkDeadlines(now: Moment) {
+        nextDeadline = .max
         for (order, record) in records where record.isSealed && !record.isServed {
             guard let deadline = deadline(of: record) else { continue }
+            nextDeadline = min(nextDeadline, deadline)
             expect(
                 now.wall.milliseconds <= deadline + Auditor.deadlineSlack,
                 "\(order) runs, and its deadline passed \(now.wall.milliseconds - deadline) ms ago")
         }
-        forgetRound()
-        roundCount += 1
     }
 
     /// What is lost where milliseconds are counted from nanoseconds.

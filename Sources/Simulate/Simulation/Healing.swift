@@ -112,9 +112,6 @@ extension World {
 extension Auditor {
     var itemCount: Int { records.values.reduce(0) { $0 + $1.items.count } }
 
-    /// Orders that have not ended, and those that are being submitted.
-    var openCount: Int { records.values.count { !$0.isServed } }
-
     /// Until when an order may wait for its own sake: wall time, in milliseconds.
     var heldBackUntil: Int64? {
         records.values.filter { $0.isSealed && !$0.isServed }.map(\.notBefore).max()
