@@ -117,7 +117,7 @@ final class Auditor {
 
     func roundEnded(now: Moment) {
         checkGrants()
-        if now.wall.milliseconds > nextDeadline + Auditor.deadlineSlack { checkDeadlines(now: now) }
+        if now.wall.milliseconds - Auditor.deadlineSlack > nextDeadline { checkDeadlines(now: now) }
         forgetRound()
         roundCount += 1
     }
