@@ -11,7 +11,7 @@ extension World {
     private var healedMax: Duration { World.healedMin + .seconds(20) * auditor.itemCount }
     private static let healedMin = Duration.seconds(1_800)
 
-    /// No more faults; who is dead is replaced, and who lies or fails, too.
+    /// No more faults; who is dead or lies is replaced, and nobody fails any more.
     func heal() {
         trace.line("simulator", "everything heals")
         phase = .healed
@@ -24,9 +24,10 @@ extension World {
         for party in [.assembler] + everybody { thaw(party) }
         for index in workers.indices {
             switch workers[index].character {
-            case .honest: workers[index].reactionTime = .microseconds(50)
-            case .failing, .liar, .speaking: killWorker(index, "replaced")
+            case .honest, .failing: workers[index].character = .honest
+            case .liar, .speaking: killWorker(index, "replaced")
             }
+            workers[index].reactionTime = .microseconds(50)
         }
         if let core = assembler.core { auditor.checkEverything(core, now: now) }
     }

@@ -48,7 +48,7 @@ public enum Fault: String, CaseIterable, Sendable {
     /// Faults by which a worker that runs an innocent item may seem dead.
     static let blaming: [Fault] = [
         .delays, .partitions, .drops, .assemblerDies, .assemblerFreezes, .commitsFail, .fullDisk, .fullPipes,
-        .workersDie, .workersFreeze, .liars, .otherVersions,
+        .workersDie, .workersFreeze, .workersDrain, .liars, .otherVersions, .garbage,
     ]
 }
 
