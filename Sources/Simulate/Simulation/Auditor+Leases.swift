@@ -52,6 +52,7 @@ extension Auditor {
                     }
                 }
                 endSession(connection)
+            case .note(.probationBegan), .note(.examinationBegan): isSomebodyApart = true
             case .note(.workerLeft(_, let number)):
                 if let connection = connection(of: number) { endSession(connection) }
             case .tellWorker, .lease, .answer, .answerOutcomes, .answerTray, .answerList, .forget, .note:
@@ -80,6 +81,7 @@ extension Auditor {
         claims[lease] = nil
         guard let held = held.removeValue(forKey: lease) else { return }
         sessions[held.connection]?.counts[held.station, default: 0] -= 1
+        if current[held.item] == lease { returned.append(held.item) }
         dropCurrent(held.item, lease)
     }
 
@@ -90,13 +92,18 @@ extension Auditor {
     }
 
     private func setCurrent(_ item: ItemRef, _ lease: LeaseID) {
+        returned.remove(item)
         if current.updateValue(lease, forKey: item) == nil { currentCounts[item.order, default: 0] += 1 }
     }
 
     private func noteSettled(_ changes: [Change]) {
         for change in changes {
             guard case .settled(let order, let outcomes) = change else { continue }
-            for outcome in outcomes { dropCurrent(ItemRef(order: order, index: Int(outcome.index))) }
+            for outcome in outcomes {
+                let item = ItemRef(order: order, index: Int(outcome.index))
+                dropCurrent(item)
+                returned.remove(item)
+            }
         }
     }
 

@@ -76,6 +76,7 @@ extension Auditor {
         expect(
             failures.count <= limit, "\(item.text) has failed \(failures.count) times; the limit is \(limit)")
         records[order]?.failures[index] = failures
+        returned.remove(item)
         records[order]?.lossesInRow[index] = 0
         records[order]?.turns.tried(index, record.items)
     }
@@ -101,6 +102,7 @@ extension Auditor {
         }
         records[order]?.losses[index, default: []].append(attempt)
         records[order]?.lossesInRow[index, default: 0] += 1
+        if record.lossesInRow[index, default: 0] > 0 { isSomebodyApart = true }
         records[order]?.turns.tried(index, record.items)
     }
 

@@ -57,7 +57,7 @@ extension Auditor {
         let isFirst = records[item.order]?.turns.tried(item.index, items) ?? false
         records[item.order]?.turns.rest(at: station)
         for position in records.values.indices where records.keys[position] != item.order {
-            guard mayTakeTurns(position, at: station, now: now) else {
+            guard mayTakeTurns(records.values[position], at: station, now: now) else {
                 records.values[position].turns.rest(at: station)
                 continue
             }
@@ -72,11 +72,40 @@ extension Auditor {
         }
     }
 
-    private func mayTakeTurns(_ position: Int, at station: String, now: Moment) -> Bool {
-        let record = records.values[position]
+    /// What may be leased is leased with the round that makes it so, where a worker has room.
+    func checkNobodyIdles(now: Moment) {
+        guard !isSomebodyApart else { return }
+        // Timers count whole milliseconds.
+        let before = Moment(
+            instant: now.instant.advanced(by: .milliseconds(-2)),
+            wall: WallTime(milliseconds: now.wall.milliseconds - 2))
+        for session in sessions.values where !session.isDraining {
+            for (station, capacity) in session.capacities where session.counts[station, default: 0] < capacity
+            {
+                if let order = records.values.first(where: { mayTakeTurns($0, at: station, now: before) }) {
+                    blame("\(order.accepted.id) waits at \(station), and a worker has places free there")
+                }
+                if let item = returned.first(where: { mayGoFirst($0, at: station, now: before) }) {
+                    blame("\(item.text) came back, and a worker has places free at \(station)")
+                }
+            }
+        }
+    }
+
+    private func mayTakeTurns(_ record: Record, at station: String, now: Moment) -> Bool {
+        record.turns.waits[station].map { $0.untriedCount > 0 } ?? false && mayLease(record, now: now)
+    }
+
+    private func mayGoFirst(_ item: ItemRef, at station: String, now: Moment) -> Bool {
+        guard let record = records[item.order], record.items[item.index].station == station,
+            record.failures[item.index] == nil
+        else { return false }
+        return mayLease(record, now: now)
+    }
+
+    private func mayLease(_ record: Record, now: Moment) -> Bool {
         guard record.isSealed, !record.isServed, now.instant >= record.waitsUntil,
-            now.wall.milliseconds >= record.notBefore,
-            record.turns.waits[station].map({ $0.untriedCount > 0 }) ?? false
+            now.wall.milliseconds >= record.notBefore
         else { return false }
         let parallelMax = Int(record.accepted.spec.maxParallel)
         return parallelMax == 0 || currentCounts[record.accepted.id, default: 0] < parallelMax

@@ -73,6 +73,8 @@ final class Auditor {
     var held: OrderedDictionary<LeaseID, Held> = [:]
     /// The lease that a slot counts on. Only ever looked up.
     var current: [ItemRef: LeaseID] = [:]
+    /// Items that came back from their workers and have never failed: they go first.
+    var returned: OrderedSet<ItemRef> = []
     /// How many of an order's slots count on leases. Only ever looked up.
     var currentCounts: [OrderID: Int] = [:]
     var sessions: OrderedDictionary<ConnectionID, Session> = [:]
@@ -87,6 +89,8 @@ final class Auditor {
     var runningOrderCount = 0
     /// Those that are being submitted among them.
     var openCount = 0
+    /// Somebody was on probation, or an item ran apart: then places may be free on purpose.
+    var isSomebodyApart = false
     /// No running order's deadline is earlier.
     var nextDeadline = Int64.max
 
@@ -117,6 +121,7 @@ final class Auditor {
 
     func roundEnded(now: Moment) {
         checkGrants()
+        checkNobodyIdles(now: now)
         if now.wall.milliseconds - Auditor.deadlineSlack > nextDeadline { checkDeadlines(now: now) }
         forgetRound()
         roundCount += 1
@@ -185,6 +190,7 @@ final class Auditor {
         claims = [:]
         forgetRound()
         currentCounts = [:]
+        returned = []
     }
 
     // MARK: What is true
