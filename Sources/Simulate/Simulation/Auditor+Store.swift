@@ -102,7 +102,7 @@ extension Auditor {
         }
         records[order]?.losses[index, default: []].append(attempt)
         records[order]?.lossesInRow[index, default: 0] += 1
-        if record.lossesInRow[index, default: 0] > 0 { isSomebodyApart = true }
+        if record.lossesInRow[index, default: 0] > 1 { isSomebodyApart = true }
         records[order]?.turns.tried(index, record.items)
     }
 

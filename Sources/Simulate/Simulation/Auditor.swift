@@ -15,7 +15,7 @@ final class Auditor {
     }
 
     /// An order as the store has it, by the changes that were committed.
-    struct Record {
+    final class Record {
         let accepted: AcceptedOrder
         var items: [Item] = []
         var isSealed = false

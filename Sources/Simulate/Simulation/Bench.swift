@@ -42,7 +42,7 @@ public enum Bench {
     private static func world() -> Measured {
         var plan = Plan(seed: 1)
         plan.faults = []
-        (plan.workerCount, plan.producerCount, plan.orderCount, plan.itemCountMax) = (6, 4, 40, 5_000)
+        (plan.workerCount, plan.producerCount, plan.orderCount, plan.itemCountMax) = (6, 4, 20, 3_000)
         plan.makeBusy()
         let world = World(plan: plan)
         let clock = ContinuousClock()

@@ -67,7 +67,7 @@ extension World {
             if peopleDice.chance(25) { $0.maxParallel = UInt32(peopleDice.number(1...4)) }
             if peopleDice.chance(30) { $0.priority = Int32(peopleDice.number(-2...2)) }
             if peopleDice.chance(15) { $0.deadlineMs = UInt64(peopleDice.number(1...20_000)) }
-            if peopleDice.chance(10) { $0.deadlineMs = 0 }
+            if peopleDice.chance(10), !plan.hasUnconvictedPoison { $0.deadlineMs = 0 }
             if peopleDice.chance(10) {
                 let wait = peopleDice.number(0...Int(plan.faultPhase.milliseconds) * 2)
                 $0.notBeforeMs = UInt64(now.wall.milliseconds) + UInt64(wait)
@@ -81,7 +81,8 @@ extension World {
             $0.name = "item-\(index)"
             guard !plan.isBusy else {
                 $0.station = plan.stationNames[index % plan.stationNames.count]
-                return $0.payload = Nature.done.payload(.milliseconds(1))
+                // Results come one by one, not all at one instant.
+                return $0.payload = Nature.done.payload(peopleDice.milliseconds(1...100))
             }
             $0.station = peopleDice.pick(plan.stationNames)
             var nature = Nature.done

@@ -95,6 +95,7 @@ public struct Plan: Sendable {
         configuration.workerDeathsMax = dice.pick([1, 2, 3, 5, 5, 5, nil])
         configuration.openItemCountMax = dice.pick([40, 200, Limits.openItemCountMax])
         configuration.deadline = dice.pick([.seconds(20), .seconds(300), Defaults.deadline])
+        if hasUnconvictedPoison { configuration.deadline = .seconds(20) }
     }
 
     /// Short of nothing: what a bench needs.
@@ -106,6 +107,9 @@ public struct Plan: Sendable {
     }
 
     public func has(_ fault: Fault) -> Bool { faults.contains(fault) }
+
+    /// Poison is never set aside: only deadlines end its orders.
+    var hasUnconvictedPoison: Bool { has(.poison) && configuration.workerDeathsMax == nil }
 
     /// No fault can make a worker seem dead while it runs an innocent item: only poison ends workers.
     var blamesNobody: Bool { !faults.contains { Fault.blaming.contains($0) } }
