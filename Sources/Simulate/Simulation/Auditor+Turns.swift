@@ -10,6 +10,8 @@ struct Turns {
         var passedOverCount = 0
         /// Other leases since then, which may have taken a turn.
         var otherCount = 0
+        /// Orders that waited there when its wait began, itself among them.
+        var rivalCount: Int?
     }
 
     private(set) var waits: OrderedDictionary<String, Wait> = [:]
@@ -36,7 +38,10 @@ struct Turns {
     mutating func rest(at station: String) {
         waits[station]?.passedOverCount = 0
         waits[station]?.otherCount = 0
+        waits[station]?.rivalCount = nil
     }
+
+    mutating func begin(at station: String, rivalCount: Int) { waits[station]?.rivalCount = rivalCount }
 
     mutating func pass(at station: String, isFirstAttempt: Bool) -> Wait? {
         if isFirstAttempt {
@@ -61,10 +66,14 @@ extension Auditor {
                 records.values[position].turns.rest(at: station)
                 continue
             }
+            if records.values[position].turns.waits[station]?.rivalCount == nil {
+                let rivalCount = records.values.count { mayTakeTurns($0, at: station, now: now) }
+                records.values[position].turns.begin(at: station, rivalCount: rivalCount)
+            }
             guard let wait = records.values[position].turns.pass(at: station, isFirstAttempt: isFirst) else {
                 continue
             }
-            let bound = Auditor.leasesPerLongestWait * (runningOrderCount + 2 + wait.otherCount)
+            let bound = Auditor.leasesPerLongestWait * ((wait.rivalCount ?? 0) + 2 + wait.otherCount)
             expect(
                 wait.passedOverCount <= bound,
                 "\(records.keys[position]) waits at \(station) while others get \(wait.passedOverCount) leases; "

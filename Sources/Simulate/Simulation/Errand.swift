@@ -22,6 +22,9 @@ struct Errand {
 }
 
 extension World {
+    /// The last order comes no later than this, in milliseconds.
+    private var comingMax: Int { plan.isRush ? 200 : Int(plan.faultPhase.milliseconds) }
+
     func drawErrands() {
         for number in 0..<plan.orderCount {
             let order = OrderID(
@@ -30,7 +33,7 @@ extension World {
                 Errand(
                     producer: peopleDice.number(0...plan.producerCount - 1),
                     submission: drawSubmission(order, number),
-                    beginsAt: later(peopleDice.milliseconds(0...Int(plan.faultPhase.milliseconds))),
+                    beginsAt: later(peopleDice.milliseconds(0...comingMax)),
                     mayVanish: plan.has(.vanishingFeeders) && peopleDice.chance(30),
                     isToBeCancelled: plan.has(.cancels) && peopleDice.chance(30),
                     isToConflict: plan.has(.repeats) && peopleDice.chance(30)))

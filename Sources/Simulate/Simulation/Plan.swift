@@ -72,6 +72,8 @@ public struct Plan: Sendable {
     /// The pause between two faults.
     var faultPauseMax: Duration
     var configuration = CoreConfiguration()
+    /// All orders come at once, and are large: who waits longest shows.
+    private(set) var isRush = false
     /// Items that take no time, and workers with many places.
     private(set) var isBusy = false
 
@@ -96,6 +98,8 @@ public struct Plan: Sendable {
         configuration.openItemCountMax = dice.pick([40, 200, Limits.openItemCountMax])
         configuration.deadline = dice.pick([.seconds(20), .seconds(300), Defaults.deadline])
         if hasUnconvictedPoison { configuration.deadline = .seconds(20) }
+        isRush = dice.chance(10)
+        if isRush { itemCountMax = max(itemCountMax, 80) }
     }
 
     /// Short of nothing: what a bench needs.
