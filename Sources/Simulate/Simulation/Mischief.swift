@@ -16,7 +16,9 @@ extension World {
         case .liar where isFaulty:
             if case .hello = message.body {
                 for _ in 0..<handlerDice.number(0...4) {
-                    guard let claim = lie() else { continue }
+                    // One lease is claimed once: of two claims to one, nobody can say which was answered.
+                    let claimed = (message.hello.running + message.hello.held).map(\.lease)
+                    guard let claim = lie(), !claimed.contains(claim.lease) else { continue }
                     if handlerDice.chance(50) {
                         message.hello.running.append(claim)
                     } else {
