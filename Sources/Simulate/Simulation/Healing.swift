@@ -44,6 +44,7 @@ extension World {
             guard isAllServed else { return lookForStillness() }
             beginDraining()
         case .draining:
+            guard auditor.openCount == 0 else { return goBackToWork() }
             guard workers.allSatisfy({ !$0.isRunning }), assembler.kitchen.arrivals.isEmpty,
                 auditor.sessions.isEmpty
             else { return lookForStillness() }
@@ -74,6 +75,14 @@ extension World {
         for index in workers.indices where workers[index].isRunning {
             handle(.drain, by: index)
             wake(.worker(index), at: now.instant)
+        }
+    }
+
+    /// An order that was on its way when all others had ended.
+    private func goBackToWork() {
+        phase = .healed
+        for index in workers.indices where !workers[index].isRunning {
+            schedule.set(.start(.worker(index)), at: later(.milliseconds(100)))
         }
     }
 
