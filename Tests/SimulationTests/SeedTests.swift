@@ -50,12 +50,27 @@ struct SeedTests {
     }
 }
 
-/// Seeds that found something: each stays, with what it found.
-@Suite("A seed that found a bug")
+/// Seeds that found something, in the product or in the simulator itself: each stays, with what it found.
+@Suite("A seed that found a bug runs well")
 struct FoundSeedTests {
     @Test(
         "282: two orders that came page by page filled the shop together, and waited for each other for ever")
     func pagesThatWait() { #expect(World(plan: Plan(seed: 282)).run() == .allWell) }
+
+    @Test(
+        "of the simulator's own: 238, a liar claims one lease twice; 1557, for two items, one of them unknown"
+    )
+    func claimsOfOneLease() {
+        for seed: UInt64 in [238, 1557] { #expect(World(plan: Plan(seed: seed)).run() == .allWell) }
+    }
+
+    @Test("of the simulator's own: 808 and 1955, a worker claims what is unknown, and ends in the same round")
+    func claimsOfTheDead() {
+        for seed: UInt64 in [808, 1955] { #expect(World(plan: Plan(seed: seed)).run() == .allWell) }
+    }
+
+    @Test("of the simulator's own: 2077, an order is on its way when all others have ended")
+    func lateComer() { #expect(World(plan: Plan(seed: 2077)).run() == .allWell) }
 }
 
 @Suite("simulate")
