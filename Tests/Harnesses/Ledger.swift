@@ -99,7 +99,8 @@ struct Ledger {
                 "the counts of \(id) do not add up")
             try check(summary.status == order.status ?? .running, "\(id) is \(summary.status.text)")
         }
-        let openCount = orders.values.reduce(0) { $0 + $1.itemCount - $1.settled.count }
+        // Those that are announced and have not come yet have their room, too.
+        let openCount = orders.values.reduce(0) { $0 + $1.accepted.itemCount - $1.settled.count }
         try check(core.openItems.count == openCount, "\(core.openItems.count) of \(openCount) items are open")
         let runningCount = orders.values.count { $0.isSealed && $0.status == nil }
         try check(core.openOrderCount == runningCount, "\(core.openOrderCount) of \(runningCount) orders run")
