@@ -78,7 +78,10 @@ extension EndToEnd {
                 try shop.write("echo.yaml", echoes("one", "two", "three"))
                 var flowCount = 0
                 let report = try await supervisor.eventually("the end of the order") {
-                    let echo = try await shop.produce("submit", "echo.yaml", "--wait", "--json").report()
+                    // Supervised, too: all three workers may end while it waits.
+                    let waiting = try shop.start("producer", "submit", "echo.yaml", "--wait", "--json")
+                    try await supervisor.eventually("the end of an ordinary order") { waiting.hasEnded }
+                    let echo = try await shop.finish(waiting).report()
                     #expect(echo.status == "complete")
                     #expect(echo.elapsedSeconds < 3)
                     flowCount += 1
