@@ -22,7 +22,7 @@ test:  ## install what is missing and run every test
 fuzz:  ## run every decoder of untrusted bytes on FUZZ_RUNS inputs (docs/fuzzing.md)
 	@scripts/fuzz
 
-sanitize:  ## run every test under AddressSanitizer and under ThreadSanitizer; takes an hour
+sanitize:  ## run every test under AddressSanitizer and under ThreadSanitizer
 	@scripts/sanitize
 
 format:  ## put the sources into the one format

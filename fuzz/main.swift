@@ -60,6 +60,7 @@ exit(
             Run.inputCount.add(1, ordering: .relaxed)
             Run.messageCount.add(count, ordering: .relaxed)
         } catch {
+            // libFuzzer keeps the input of a process that traps, and says which it is.
             fatalError("\(error)")
         }
         return 0
