@@ -3,17 +3,17 @@ import Wire
 // Workers come, go and say how they are.
 extension AssemblerMachine {
     mutating func worker(_ connection: ConnectionID, _ message: WorkerMessage, now: Moment) {
-        if case .hello(let hello) = message.body { return greet(connection, hello, now: now) }
-        if case .results(let batch) = message.body {
-            // Judged by their leases alone, whatever became of the session that brings them.
-            for result in batch.results { receive(result, from: connection, now: now) }
+        switch message.body {
+        case .hello(let hello): return greet(connection, hello, now: now)
+        // Judged by their leases alone, whatever became of the session that brings them.
+        case .results(let batch): for result in batch.results { receive(result, from: connection, now: now) }
+        default: break
         }
-        guard let session = sessions[connection], session.number == message.session else {
+        guard sessions[connection]?.heard(message.session, now.instant) == true else {
             return refuse(
                 connection, request: nil, .session,
                 "session \(message.session) is not known on this connection; say hello on a fresh socket")
         }
-        sessions[connection]?.heard(now.instant)
         switch message.body {
         case .heartbeat: round.step.actions.append(.tellWorker(connection, .heartbeat(Heartbeat())))
         case .credit(let report): setCredit(connection, report)
@@ -36,9 +36,8 @@ extension AssemblerMachine {
         }
         let instance = WorkerInstance(bytes: Array(hello.instance))
         let isKnown = sessions[connection] != nil
-        for (other, session) in sessions where session.instance == instance || other == connection {
-            endSession(other, .replaced, now: now)
-        }
+        let replaced = sessions.elements.filter { $0.value.instance == instance || $0.key == connection }
+        for other in replaced.map(\.key).sorted() { endSession(other, .replaced, now: now) }
         takeBackLosses(of: instance)
         let stationIndexes = hello.stations.map { station(named: $0.station) }
         let session = Session(
@@ -56,7 +55,7 @@ extension AssemblerMachine {
             adoptedCount += 1
         }
         if !isKnown {
-            timers.set(.workerSilence(connection), at: now.instant.advanced(by: configuration.silenceMax))
+            timers.set(.workerSilence(connection), at: now.instant.advanced(by: silenceMax))
         }
         keepPulse(now: now.instant)
         note(.workerJoined(name: session.name, session: session.number, adopted: adoptedCount))
@@ -134,8 +133,8 @@ extension AssemblerMachine {
         stations[kind.station.value].places[place].leasedCount += 1
         sessions[connection]?.leasedCount += 1
         var held = HeldLease(
-            key: key, item: item, station: kind.station, connection: connection, attempt: attempt + 1,
-            leasedAt: now)
+            key: key, item: item, station: kind.station, connection: connection, place: place,
+            attempt: attempt + 1, leasedAt: now)
         held.hasStarted = claim.started
         leases[key] = held
         guard trays[order]?.hasFailed(item.index, under: key) != true else {
@@ -206,7 +205,7 @@ extension AssemblerMachine {
 
     mutating func workerSilent(_ connection: ConnectionID, drained: Bool, now: Moment) {
         guard let session = sessions[connection] else { return }
-        let limit = session.lastHeard.advanced(by: configuration.silenceMax)
+        let limit = session.lastHeard.advanced(by: silenceMax)
         guard now.instant >= limit, drained else {
             // It was heard meanwhile, or may be in what is not read yet.
             let again = max(limit, now.instant.advanced(by: .milliseconds(1)))

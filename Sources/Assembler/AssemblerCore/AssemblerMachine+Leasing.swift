@@ -15,13 +15,17 @@ extension AssemblerMachine {
     }
 
     private mutating func leaseOut(at station: StationIndex, now: Moment) {
-        guard stations[station.value].hasQueue, stations[station.value].hasCredit else { return }
-        leaseReturned(at: station, now: now)
+        guard stations[station.value].hasQueue else { return }
+        var openings = Openings(at: stations[station.value], among: sessions)
+        leaseReturned(at: station, to: &openings, now: now)
         var passedOver: [Station.QueuedOrder] = []
-        while stations[station.value].hasCredit, let queued = stations[station.value].dequeue() {
-            switch trays[queued.order]?.takeNext(at: station, of: stations[station.value], among: sessions) {
+        while let best = openings.best, let queued = stations[station.value].dequeue() {
+            switch trays[queued.order]?.takeNext(
+                at: station, of: stations[station.value], among: sessions, best: best)
+            {
             case .item(let index, let place):
-                grant(ItemKey(order: queued.order, index: index), at: station, place: place, now: now)
+                let item = ItemKey(order: queued.order, index: index)
+                grant(item, at: station, to: place, of: &openings, now: now)
                 guard trays[queued.order]?.endTurn(at: station) == true else { continue }
                 stations[station.value].enqueue(queued.order, priority: queued.priority)
             case .nothing, nil:
@@ -31,19 +35,21 @@ extension AssemblerMachine {
             }
         }
         for queued in passedOver.reversed() { stations[station.value].putBack(queued) }
+        stations[station.value].dropEmptyLevels()
     }
 
     /// What a lost worker held goes first.
-    private mutating func leaseReturned(at station: StationIndex, now: Moment) {
+    private mutating func leaseReturned(
+        at station: StationIndex, to openings: inout Openings, now: Moment
+    ) {
         for _ in 0..<stations[station.value].returned.count {
-            guard stations[station.value].hasCredit, let item = stations[station.value].returned.popFirst()
-            else {
+            guard let best = openings.best, let item = stations[station.value].returned.popFirst() else {
                 return
             }
             switch trays[item.order]?.takeReturned(
-                item.index, at: station, of: stations[station.value], among: sessions)
+                item.index, at: station, of: stations[station.value], among: sessions, best: best)
             {
-            case .lease(let place): grant(item, at: station, place: place, now: now)
+            case .lease(let place): grant(item, at: station, to: place, of: &openings, now: now)
             case .wait: stations[station.value].returned.append(item)
             case .stepBack: queue(item.order, at: station)
             case .ignore, nil: break
@@ -51,17 +57,30 @@ extension AssemblerMachine {
         }
     }
 
+    private mutating func grant(
+        _ item: ItemKey, at station: StationIndex, to place: Int, of openings: inout Openings, now: Moment
+    ) {
+        grant(item, at: station, place: place, now: now)
+        if place == openings.best {
+            openings.take(leaving: stations[station.value].places[place].credit)
+        } else {
+            // It had to avoid the best one.
+            openings = Openings(at: stations[station.value], among: sessions)
+        }
+    }
+
     mutating func grant(_ item: ItemKey, at station: StationIndex, place: Int, now: Moment) {
         let key = newLease()
-        guard let attempt = trays[item.order]?.lease(item.index, key),
-            let timeout = trays[item.order]?.kind(of: item.index).timeout
-        else { preconditionFailure("\(item) was chosen, and does not wait") }
+        guard let (attempt, timeout) = trays[item.order]?.lease(item.index, key) else {
+            preconditionFailure("\(item) was chosen, and does not wait")
+        }
         let connection = stations[station.value].places[place].connection
         stations[station.value].take(place)
         sessions[connection]?.leasedCount += 1
         stations[station.value].leasedCount += 1
         leases[key] = HeldLease(
-            key: key, item: item, station: station, connection: connection, attempt: attempt, leasedAt: now)
+            key: key, item: item, station: station, connection: connection, place: place, attempt: attempt,
+            leasedAt: now)
         armTimeout(key, timeout, now: now.instant)
         round.step.actions.append(
             .lease(
@@ -74,7 +93,7 @@ extension AssemblerMachine {
 
     /// The worker ends an attempt at its timeout; the assembler waits one heartbeat limit longer.
     mutating func armTimeout(_ key: LeaseKey, _ timeout: Duration, now: Instant) {
-        timers.set(.attemptTimeout(key), at: now.advanced(by: timeout).advanced(by: configuration.silenceMax))
+        timers.set(.attemptTimeout(key), at: now.advanced(by: timeout + silenceMax))
     }
 
     // MARK: Into the queue
@@ -123,20 +142,23 @@ extension AssemblerMachine {
 
     /// The order holds one lease less: where `max_parallel` had stopped it, it goes on.
     mutating func placeFreed(_ order: OrderID) {
-        guard trays[order]?.isJustBelowItsLimit == true else { return }
+        if trays.look(at: order, { $0.isJustBelowItsLimit }) == true { goOn(order) }
+    }
+
+    mutating func goOn(_ order: OrderID) {
         queueAll(order)
-        guard trays[order]?.losses.isEmpty == false else { return }
-        for station in trays[order]?.lines.map(\.station) ?? [] { markChanged(station) }
+        guard trays.look(at: order, { $0.losses.isEmpty }) == false else { return }
+        for line in trays.look(at: order, { $0.lines }) ?? [] { markChanged(line.station) }
     }
 
     private mutating func queueAll(_ order: OrderID) {
-        for station in trays[order]?.lines.map(\.station) ?? [] { queue(order, at: station) }
+        for station in trays.look(at: order, { $0.lines.map(\.station) }) ?? [] { queue(order, at: station) }
     }
 
     private mutating func queue(_ order: OrderID, at station: StationIndex) {
-        guard let priority = trays[order]?.priority, trays[order]?.joinQueue(at: station) == true else {
-            return
-        }
+        guard trays[order]?.joinQueue(at: station) == true,
+            let priority = trays.look(at: order, { $0.priority })
+        else { return }
         stations[station.value].enqueue(order, priority: priority)
         markChanged(station)
     }

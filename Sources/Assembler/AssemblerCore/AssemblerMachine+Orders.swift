@@ -148,7 +148,7 @@ extension AssemblerMachine {
     private mutating func add(
         _ items: [Item], to order: OrderID, _ connection: ConnectionID, _ request: UInt64, now: Moment
     ) {
-        let firstIndex = trays[order]?.slots.count ?? 0
+        let firstIndex = trays.look(at: order, { $0.slots.count }) ?? 0
         for item in items { addSlot(ItemHead(item), to: order) }
         trays[order]?.filledAt = now.instant
         if !items.isEmpty {
@@ -176,7 +176,7 @@ extension AssemblerMachine {
         trays[order]?.seal()
         runningOrderCount += 1
         armLimits(order, now: now)
-        endIfDecided(order, now: now)
+        if let verdict = trays[order]?.verdict { endIfDecided(order, verdict, now: now) }
         begin(order, now: now)
     }
 

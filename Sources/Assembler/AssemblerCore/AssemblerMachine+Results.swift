@@ -22,7 +22,7 @@ extension AssemblerMachine {
             guard held.item == item else { return .unknown }
             end(held)
         }
-        guard let state = trays[order]?.state(of: item.index) else {
+        guard let state = trays.look(at: order, { $0.state(of: item.index) }) ?? nil else {
             return isOurs(key) ? late(item, from: connection) : .unknown
         }
         let holder = held?.connection ?? connection
@@ -35,10 +35,10 @@ extension AssemblerMachine {
             if let held { trust(held) }
             // A success fills an empty slot, whatever became of its lease.
             if case .settled = state { return late(item, from: connection) }
-            sessions[holder]?.doneCount += 1
+            let worker = sessions[holder]?.countDone() ?? ""
             let ran = Int64(clamping: result.elapsedUs / 1_000)
             settle(
-                item, .done, result: content, error: nil, worker: sessions[holder]?.name ?? "",
+                item, .done, result: content, error: nil, worker: worker,
                 startedAt: startOfAttempt(held, ran: ran, now: now), now: now)
             return .stored
         case .failed(let failure):
@@ -192,7 +192,7 @@ extension AssemblerMachine {
 
     private mutating func trust(_ held: HeldLease) {
         let station = held.station.value
-        guard let place = stations[station].placeIndex(of: held.connection),
+        guard let place = stations[station].placeIndex(of: held.connection, near: held.place),
             stations[station].places[place].probation.succeed()
         else { return }
         note(
@@ -215,7 +215,7 @@ extension AssemblerMachine {
         sessions[held.connection]?.leasedCount -= 1
         if held.state == .revoked { sessions[held.connection]?.stoppingCount -= 1 }
         let station = held.station.value
-        if let place = stations[station].placeIndex(of: held.connection) {
+        if let place = stations[station].placeIndex(of: held.connection, near: held.place) {
             stations[station].places[place].leasedCount -= 1
             if held.state == .revoked { stations[station].places[place].stoppingCount -= 1 }
         }
@@ -225,7 +225,8 @@ extension AssemblerMachine {
 
     /// It may have been the last that ran.
     private mutating func leaseStopped(_ connection: ConnectionID) {
-        guard let session = sessions[connection], session.runningCount == 0 else { return }
+        guard sessions.look(at: connection, { $0.runningCount }) == 0, let session = sessions[connection]
+        else { return }
         if session.examination != nil { round.freedExaminers.append(connection) }
         for station in session.stations where !stations[station.value].suspects.isEmpty {
             markChanged(station)

@@ -7,16 +7,19 @@ extension AssemblerMachine {
         _ item: ItemKey, _ status: ItemStatus, result: Content?, error: ItemError?, worker: String,
         startedAt: WallTime?, now: Moment
     ) {
-        land(item, status, result: result, error: error, worker: worker, startedAt: startedAt, now: now)
-        placeFreed(item.order)
-        endIfDecided(item.order, now: now)
+        let landing = land(
+            item, status, result: result, error: error, worker: worker, startedAt: startedAt, now: now)
+        guard let landing else { return }
+        if landing.isBackBelowLimit { goOn(item.order) }
+        endIfDecided(item.order, landing.verdict, now: now)
     }
 
+    @discardableResult
     private mutating func land(
         _ item: ItemKey, _ status: ItemStatus, result: Content?, error: ItemError?, worker: String,
         startedAt: WallTime?, now: Moment
-    ) {
-        guard let landing = trays[item.order]?.settle(item.index, status) else { return }
+    ) -> Tray.Landing? {
+        guard let landing = trays[item.order]?.settle(item.index, status) else { return nil }
         forgetLosses(of: item, at: landing.station)
         stations[landing.station.value].openCount -= 1
         openItemCount -= 1
@@ -37,11 +40,12 @@ extension AssemblerMachine {
                 $0.startedAtMs = UInt64(clamping: startedAt?.milliseconds ?? 0)
                 $0.finishedAtMs = UInt64(clamping: now.wall.milliseconds)
             })
+        return landing
     }
 
     /// Ends the order where its policy says so.
-    mutating func endIfDecided(_ order: OrderID, now: Moment) {
-        guard case .end(let status, let reason)? = trays[order]?.verdict else { return }
+    mutating func endIfDecided(_ order: OrderID, _ verdict: Policy.Verdict, now: Moment) {
+        guard case .end(let status, let reason) = verdict else { return }
         endOrder(order, status, rest: .cancelled, reason: reason, now: now)
     }
 
@@ -97,7 +101,7 @@ extension AssemblerMachine {
     // MARK: The round's end
 
     mutating func flushRound(now: Moment) {
-        for (order, outcomes) in round.landed {
+        for (order, outcomes) in round.landed.elements {
             for chunk in outcomes.chunks(of: Limits.batchCountMax) {
                 round.step.changes.append(.settled(order: order, outcomes: chunk))
             }
@@ -106,16 +110,16 @@ extension AssemblerMachine {
             guard case .served(let record)? = trays[order]?.phase else { continue }
             round.step.changes.append(.served(order: order, record))
         }
-        for order in round.landed.keys { answerWatchers(of: order) }
+        for (order, _) in round.landed.elements { answerWatchers(of: order) }
         for order in round.served where round.landed[order] == nil { answerWatchers(of: order) }
         servedNow += round.served
         round.served = []
-        for (connection, acks) in round.acks {
+        for (connection, acks) in round.acks.elements {
             for chunk in acks.chunks(of: Limits.batchCountMax) {
                 round.step.actions.append(.tellWorker(connection, .acks(AckBatch.with { $0.acks = chunk })))
             }
         }
-        for (connection, revokes) in round.revokes {
+        for (connection, revokes) in round.revokes.elements {
             for chunk in revokes.chunks(of: Limits.batchCountMax) {
                 round.step.actions.append(
                     .tellWorker(connection, .revokes(RevokeBatch.with { $0.revokes = chunk })))
@@ -125,9 +129,9 @@ extension AssemblerMachine {
             round.step.actions.append(.forget(connection))
         }
         round.forgotten = []
-        round.landed = [:]
-        round.acks = [:]
-        round.revokes = [:]
+        round.landed = Table()
+        round.acks = Table()
+        round.revokes = Table()
     }
 
     private mutating func answerWatchers(of order: OrderID) {
@@ -154,7 +158,8 @@ extension AssemblerMachine {
     }
 
     private mutating func forgetTray(_ order: OrderID) {
-        guard let tray = trays.removeValue(forKey: order) else { return }
+        guard let tray = trays[order] else { return }
+        trays[order] = nil
         if keys[tray.accepted.spec.key] == order { keys[tray.accepted.spec.key] = nil }
     }
 
@@ -172,6 +177,7 @@ extension AssemblerMachine {
 
 extension Array {
     fileprivate func chunks(of size: Int) -> [[Element]] {
-        stride(from: 0, to: count, by: size).map { Array(self[$0..<Swift.min($0 + size, count)]) }
+        guard count > size else { return isEmpty ? [] : [self] }
+        return stride(from: 0, to: count, by: size).map { Array(self[$0..<Swift.min($0 + size, count)]) }
     }
 }

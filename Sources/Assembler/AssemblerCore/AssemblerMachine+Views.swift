@@ -97,6 +97,7 @@ extension AssemblerMachine {
 
     func workerList(now: Instant) -> WorkerList {
         WorkerList.with { list in
+            let sessions = sessions.elements.sorted { $0.value.number < $1.value.number }
             list.workers = sessions.map { connection, session in
                 WorkerState.with {
                     $0.name = session.name

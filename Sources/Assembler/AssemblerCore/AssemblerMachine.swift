@@ -9,17 +9,22 @@ import Wire
 /// `+Results`, who gets what in `+Leasing`, outcomes and ends in `+Serving`.
 public struct AssemblerMachine: Sendable {
     let configuration: CoreConfiguration
+    /// So long a silence makes a worker lost.
+    let silenceMax: Duration
+    /// Rounds that are further apart mean that nobody listened.
+    private let deafnessMin: Duration
     public let incarnation: UInt32
 
-    var trays: [OrderID: Tray] = [:]
+    var trays = Table<OrderID, Tray>()
     var keys: [String: OrderID] = [:]
-    var leases: [LeaseKey: HeldLease] = [:]
-    var sessions: Sessions = [:]
+    var leases: Leases
+    var sessions = Sessions()
     /// When each producer's connection was last heard.
     var producers: [ConnectionID: Instant] = [:]
     var watchers: [OrderID: [Watcher]] = [:]
     var stations: [Station] = []
     var stationIndexes: [String: StationIndex] = [:]
+    private var latestStation: StationIndex?
     var timers = Timers()
     /// Unsettled items; of orders whose pages still come, all that were announced.
     var openItemCount = 0
@@ -54,7 +59,10 @@ public struct AssemblerMachine: Sendable {
         now: Moment
     ) {
         self.configuration = configuration
+        silenceMax = configuration.silenceMax
+        deafnessMin = configuration.heartbeatInterval * 2
         self.incarnation = incarnation
+        leases = Leases(incarnation: incarnation)
         lastTick = now.instant
         for order in orders { restore(order, now: now) }
         recoveringOrders = orders.filter(\.isSealed).map(\.accepted.id)
@@ -63,7 +71,7 @@ public struct AssemblerMachine: Sendable {
     /// When `tick` wants to be called at the latest.
     public var nextDeadline: Instant? { timers.next }
 
-    public mutating func handle(_ input: Input, now: Moment) -> Step {
+    public mutating func handle(_ input: consuming Input, now: Moment) -> Step {
         switch input {
         case .worker(let connection, let message): worker(connection, message, now: now)
         case .producer(let connection, let message, let known):
@@ -100,7 +108,7 @@ public struct AssemblerMachine: Sendable {
     private mutating func beginRecovery(now: Instant) {
         hasTicked = true
         guard !recoveringOrders.isEmpty else { return }
-        timers.set(.recoveryEnds, at: now.advanced(by: configuration.silenceMax))
+        timers.set(.recoveryEnds, at: now.advanced(by: silenceMax))
     }
 
     private mutating func fire(_ event: TimedEvent, drained: Bool, now: Moment) {
@@ -138,9 +146,9 @@ public struct AssemblerMachine: Sendable {
     /// A process that was stopped, or a machine that slept, heard nobody: that was not the workers' silence.
     private mutating func forgiveDeafness(now: Instant) {
         let gap = lastTick.duration(to: now)
-        guard !sessions.isEmpty, gap > configuration.heartbeatInterval * 2 else { return }
-        for index in sessions.values.indices where sessions.values[index].lastHeard <= lastTick {
-            sessions.values[index].forgive(gap)
+        guard !sessions.isEmpty, gap > deafnessMin else { return }
+        sessions.forEach { [lastTick] session in
+            if session.lastHeard <= lastTick { session.forgive(gap) }
         }
     }
 
@@ -182,7 +190,12 @@ public struct AssemblerMachine: Sendable {
     func isOurs(_ lease: LeaseKey) -> Bool { lease.incarnation == incarnation && mayHaveGiven(lease) }
 
     mutating func station(named name: String) -> StationIndex {
-        if let known = stationIndexes[name] { return known }
+        // Items in a row are often for the same.
+        if let latestStation, stations[latestStation.value].name == name { return latestStation }
+        if let known = stationIndexes[name] {
+            latestStation = known
+            return known
+        }
         let index = StationIndex(value: stations.count)
         stations.append(Station(name: name))
         stationIndexes[name] = index
@@ -231,10 +244,10 @@ struct Watcher: Equatable {
 /// What a round gathers, so that what is ready goes out together.
 struct Round {
     var step = Step()
-    var landed: OrderedDictionary<OrderID, [Outcome]> = [:]
+    var landed = Table<OrderID, [Outcome]>()
     var served: [OrderID] = []
-    var acks: OrderedDictionary<ConnectionID, [Ack]> = [:]
-    var revokes: OrderedDictionary<ConnectionID, [Revoke]> = [:]
+    var acks = Table<ConnectionID, [Ack]>()
+    var revokes = Table<ConnectionID, [Revoke]>()
     var changedStations: OrderedSet<StationIndex> = []
     /// Items that wait as suspects since this round.
     var suspects: OrderedDictionary<StationIndex, [ItemKey]> = [:]

@@ -129,8 +129,8 @@ public struct Step: Equatable, Sendable {
     }
 
     public mutating func append(_ other: Step) {
-        changes += other.changes
-        actions += other.actions
+        if !other.changes.isEmpty { changes += other.changes }
+        if !other.actions.isEmpty { actions += other.actions }
     }
 }
 

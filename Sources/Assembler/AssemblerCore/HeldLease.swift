@@ -17,6 +17,8 @@ struct HeldLease: Equatable {
     let item: ItemKey
     let station: StationIndex
     let connection: ConnectionID
+    /// Where its worker stood at the station; places move up when one before them goes.
+    let place: Int
     let attempt: Int
     let leasedAt: Moment
     private(set) var state = State.running

@@ -45,7 +45,18 @@ struct Session: Equatable {
     /// Leases whose slots count on them.
     var runningCount: Int { leasedCount - stoppingCount }
 
-    mutating func heard(_ now: Instant) { lastHeard = max(lastHeard, now) }
+    /// - Returns: whether it is this session that was heard.
+    mutating func heard(_ number: UInt64, _ now: Instant) -> Bool {
+        guard number == self.number else { return false }
+        lastHeard = max(lastHeard, now)
+        return true
+    }
+
+    /// - Returns: its name.
+    mutating func countDone() -> String {
+        doneCount += 1
+        return name
+    }
 
     /// Time in which nobody listened does not count as silence.
     mutating func forgive(_ gap: Duration) { lastHeard = lastHeard.advanced(by: gap) }

@@ -1,9 +1,8 @@
 import DequeModule
-import OrderedCollections
 import Wire
 
-/// The workers that are connected, in the order in which they came.
-typealias Sessions = OrderedDictionary<ConnectionID, Session>
+/// The workers that are connected.
+typealias Sessions = Table<ConnectionID, Session>
 
 /// A named queue: the orders that wait for it, and the workers that serve it.
 struct Station {
@@ -66,7 +65,6 @@ struct Station {
     }
     var waitingCount: Int { openCount - leasedCount }
     var capacity: Int { places.reduce(0) { $0 + $1.capacity } }
-    var hasCredit: Bool { places.contains { $0.credit > 0 } }
     var hasQueue: Bool { !levels.isEmpty || !returned.isEmpty }
 
     /// Of every ten leases one goes to the order that has waited longest, whatever its priority.
@@ -82,16 +80,18 @@ struct Station {
 
     /// Takes out the order whose turn it is.
     mutating func dequeue() -> QueuedOrder? {
-        guard !levels.isEmpty else { return nil }
         let isForLongestWait = leaseCount % Station.leasesPerLongestWait == Station.leasesPerLongestWait - 1
         let level =
-            isForLongestWait ? levels.indices.min { first(of: $0).since < first(of: $1).since } ?? 0 : 0
-        guard let turn = levels[level].turns.popFirst() else {
-            preconditionFailure("an empty level at \(name)")
-        }
-        let queued = QueuedOrder(order: turn.order, priority: levels[level].priority, since: turn.since)
-        if levels[level].turns.isEmpty { levels.remove(at: level) }
-        return queued
+            isForLongestWait
+            ? levels.indices.min { firstTurn(of: $0) < firstTurn(of: $1) }
+            : levels.firstIndex { !$0.turns.isEmpty }
+        guard let level, let turn = levels[level].turns.popFirst() else { return nil }
+        return QueuedOrder(order: turn.order, priority: levels[level].priority, since: turn.since)
+    }
+
+    /// Levels from which all were taken, and to which none came back.
+    mutating func dropEmptyLevels() {
+        if levels.contains(where: \.turns.isEmpty) { levels.removeAll(where: \.turns.isEmpty) }
     }
 
     /// The order keeps its turn: nobody could take its items.
@@ -105,10 +105,7 @@ struct Station {
         fileprivate let since: UInt64
     }
 
-    private func first(of level: Int) -> Turn {
-        guard let turn = levels[level].turns.first else { preconditionFailure("an empty level at \(name)") }
-        return turn
-    }
+    private func firstTurn(of level: Int) -> UInt64 { levels[level].turns.first?.since ?? .max }
 
     private mutating func insert(_ turn: Turn, priority: Int, atFront: Bool) {
         let position = levels.firstIndex { $0.priority <= priority } ?? levels.count
@@ -122,6 +119,12 @@ struct Station {
 
     func placeIndex(of connection: ConnectionID) -> Int? {
         places.firstIndex { $0.connection == connection }
+    }
+
+    /// - Parameter place: where it was once, and probably is.
+    func placeIndex(of connection: ConnectionID, near place: Int) -> Int? {
+        if places.indices.contains(place), places[place].connection == connection { return place }
+        return placeIndex(of: connection)
     }
 
     enum Choice: Equatable {

@@ -99,6 +99,8 @@ struct Tray {
     }
 
     private mutating func index(of kind: Kind) -> UInt32 {
+        // Items in a row are often of the same.
+        if let last = slots.last?.kind, kinds[Int(last)] == kind { return last }
         if let known = kindIndexes[kind] { return known }
         let index = UInt32(kinds.count)
         kinds.append(kind)
@@ -113,11 +115,11 @@ struct Tray {
 
     // MARK: Slots
 
-    /// - Returns: which attempt this is, or `nil` when the slot was not free.
-    mutating func lease(_ index: Int, _ lease: LeaseKey) -> Int? {
+    /// - Returns: which attempt this is, and how long it may take; `nil` when the slot was not free.
+    mutating func lease(_ index: Int, _ lease: LeaseKey) -> (attempt: Int, timeout: Duration)? {
         guard slots[index].lease(lease) else { return nil }
         leasedCount += 1
-        return slots[index].attemptCount
+        return (slots[index].attemptCount, kind(of: index).timeout)
     }
 
     mutating func supersede(_ index: Int, by claim: LeaseKey) -> LeaseKey? {
@@ -190,6 +192,10 @@ struct Tray {
         /// The lease that the slot counted on until now.
         let lease: LeaseKey?
         let attemptCount: Int
+        /// It had been at its `max_parallel` until now.
+        let isBackBelowLimit: Bool
+        /// What the policy says from here on.
+        let verdict: Policy.Verdict
     }
 
     /// - Returns: `nil` when the slot was settled before.
@@ -198,11 +204,11 @@ struct Tray {
         guard slots[index].settle(status) else { return nil }
         if slot.lease != nil { leasedCount -= 1 }
         counts.add(status)
-        failures[index] = nil
+        if slot.failureCount > 0 { failures[index] = nil }
         lastLanding += 1
         return Landing(
             number: lastLanding, station: kind(of: index).station, lease: slot.lease,
-            attemptCount: slot.attemptCount)
+            attemptCount: slot.attemptCount, isBackBelowLimit: isJustBelowItsLimit, verdict: verdict)
     }
 
     var verdict: Policy.Verdict { policy.verdict(counts, itemCount: itemCount) }
@@ -257,16 +263,19 @@ struct Tray {
     }
 
     /// Takes the next item for a station, and chooses who gets it. Retries go before what was never tried.
-    mutating func takeNext(at index: StationIndex, of station: Station, among sessions: Sessions) -> Next {
-        guard mayLease, let line = lineIndexes[index] else { return .nothing }
+    /// - Parameter best: the place that gets what anybody may have.
+    mutating func takeNext(
+        at index: StationIndex, of station: Station, among sessions: Sessions, best: Int
+    ) -> Next {
+        guard mayLease, let line = knownLine(at: index) else { return .nothing }
         for _ in 0..<lines[line].retries.count {
             guard let item = lines[line].retries.popFirst() else { break }
-            if let place = place(for: item, in: station, among: sessions, line: line) {
+            if let place = place(for: item, in: station, among: sessions, line: line, best: best) {
                 return .item(item, place: place)
             }
         }
         while let item = lines[line].items.popFirst() {
-            if let place = place(for: item, in: station, among: sessions, line: line) {
+            if let place = place(for: item, in: station, among: sessions, line: line, best: best) {
                 return .item(item, place: place)
             }
         }
@@ -275,9 +284,10 @@ struct Tray {
 
     /// - Returns: `nil` when the slot has moved on, or when the item waits for another worker.
     private mutating func place(
-        for item: Int, in station: Station, among sessions: Sessions, line: Int
+        for item: Int, in station: Station, among sessions: Sessions, line: Int, best: Int
     ) -> Int? {
         guard isOrdinary(item) else { return nil }
+        guard slots[item].failureCount > 0 else { return best }
         if case .place(let place) = station.choose(avoiding: failedBy(item), among: sessions) {
             return place
         }
@@ -296,7 +306,7 @@ struct Tray {
 
     /// An item came back from a lost worker.
     mutating func takeReturned(
-        _ item: Int, at index: StationIndex, of station: Station, among sessions: Sessions
+        _ item: Int, at index: StationIndex, of station: Station, among sessions: Sessions, best: Int
     ) -> ReturnAction {
         guard isOrdinary(item) else { return .ignore }
         guard mayLease else {
@@ -304,6 +314,7 @@ struct Tray {
             lines[line].items.prepend(item)
             return .stepBack
         }
+        guard slots[item].failureCount > 0 else { return .lease(place: best) }
         if case .place(let place) = station.choose(avoiding: failedBy(item), among: sessions) {
             return .lease(place: place)
         }
@@ -320,7 +331,7 @@ struct Tray {
     /// - Returns: whether the order has to be put into the station's queue: it has items to give, and is not
     ///   there.
     mutating func joinQueue(at station: StationIndex) -> Bool {
-        guard mayLease, let line = lineIndexes[station],
+        guard mayLease, let line = knownLine(at: station),
             !lines[line].isQueued, !lines[line].isEmpty
         else { return false }
         lines[line].isQueued = true
@@ -330,14 +341,19 @@ struct Tray {
     /// The order has had its turn.
     /// - Returns: whether it goes to the end of the queue; else it leaves it.
     mutating func endTurn(at station: StationIndex) -> Bool {
-        guard let line = lineIndexes[station] else { return false }
+        guard let line = knownLine(at: station) else { return false }
         lines[line].isQueued = mayLease && !lines[line].isEmpty
         return lines[line].isQueued
     }
 
+    private func knownLine(at station: StationIndex) -> Int? {
+        // Most orders need one station only.
+        lines.first?.station == station ? 0 : lineIndexes[station]
+    }
+
     /// The line of this order at a station. Made where there is none.
     private mutating func lineIndex(at station: StationIndex) -> Int {
-        if let known = lineIndexes[station] { return known }
+        if let known = knownLine(at: station) { return known }
         lines.append(Line(station: station))
         lineIndexes[station] = lines.count - 1
         return lines.count - 1

@@ -67,7 +67,9 @@ extension Auditor {
 
     /// Those of claims of this round among them: a hello may be followed by its worker's end.
     private func leases(of connection: ConnectionID) -> [(LeaseID, Held)] {
-        held.filter { $0.value.connection == connection }.map { ($0.key, $0.value) }
+        held.filter { $0.value.connection == connection }.sorted { $0.key < $1.key }.map {
+            ($0.key, $0.value)
+        }
             + claims.filter { $0.value.connection == connection }.map { ($0.key, $0.value) }
     }
 
@@ -218,7 +220,8 @@ extension Auditor {
 
     private func granted(_ grant: Grant, to connection: ConnectionID, now: Moment) {
         let item = ItemRef(order: grant.order, index: grant.index)
-        let name = "\(grant.lease.text) of \(item.text)"
+        // Told only where something is wrong.
+        var name: String { "\(grant.lease.text) of \(item.text)" }
         expect(youngestLease < grant.lease, "\(name) is given after \(youngestLease.text)")
         expect(grant.lease.incarnation == incarnation, "\(name) is of another incarnation")
         youngestLease = max(youngestLease, grant.lease)

@@ -70,7 +70,8 @@ final class Auditor {
     // What the running assembler has said. Gone with it.
     var incarnation: UInt32 = 0
     var youngestLease = LeaseID()
-    var held: OrderedDictionary<LeaseID, Held> = [:]
+    /// Never walked but in the order of the leases.
+    var held: [LeaseID: Held] = [:]
     /// The lease that a slot counts on. Only ever looked up.
     var current: [ItemRef: LeaseID] = [:]
     /// Items that came back from their workers and have never failed: they go first.

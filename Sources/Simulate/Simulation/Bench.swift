@@ -89,11 +89,13 @@ private struct CoreBench {
     }
 
     private mutating func round(_ batch: [Input]) -> [(ConnectionID, Grant)] {
+        inputs += batch.count
+        // Handed over one by one, as the shell hands over what it has decoded.
+        var batch = Array(batch.reversed())
         let clock = ContinuousClock()
         let start = clock.now
         var step = Step()
-        for input in batch { step.append(core.handle(input, now: now)) }
-        inputs += batch.count
+        while let input = batch.popLast() { step.append(core.handle(input, now: now)) }
         now.instant = now.instant.advanced(by: .milliseconds(1))
         step.append(core.tick(now: now))
         if !step.changes.isEmpty {

@@ -111,7 +111,7 @@ extension World {
             let name = Party.worker(worker.index).text
             lines.append(
                 "\(name): \(worker.isRunning ? "runs" : "is dead"), link \(worker.link.phase), handlers "
-                    + "\(worker.running.keys.map(\.text)), stations "
+                    + "\(worker.running.keys.sorted().map(\.text)), stations "
                     + worker.stations.map { "\($0.name)=\($0.capacity)" }.joined(separator: " "))
         }
         lines.append("assembler: \(assembler.isRunning ? "runs" : "is dead"), room \(room)")

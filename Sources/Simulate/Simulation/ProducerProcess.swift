@@ -92,6 +92,7 @@ extension World {
 
     func handle(_ input: Client.Input, of index: Int) {
         guard let step = producers[index].client?.handle(input, now: now) else { return }
+        countClientInput()
         perform(step, of: index)
     }
 

@@ -24,7 +24,9 @@ struct Trace {
         self.digest = digest
     }
 
-    func line(_ who: Party, _ text: @autoclosure () -> String) { line(who.text, text()) }
+    func line(_ who: Party, _ text: @autoclosure () -> String) {
+        if isRead { line(who.text, text()) }
+    }
 
     func line(_ who: String, _ text: @autoclosure () -> String) {
         guard let write else { return }

@@ -1,5 +1,4 @@
 import DequeModule
-import OrderedCollections
 import Wire
 import WorkerCore
 
@@ -32,7 +31,8 @@ struct WorkerProcess {
     var machine: WorkerMachine?
     var link = SimulatedLink()
     var arrivals: Deque<LinkEvent> = []
-    var running: OrderedDictionary<LeaseID, Handler> = [:]
+    /// Only ever looked up, and counted.
+    var running: [LeaseID: Handler] = [:]
     var nextRound: Instant?
     var character = Character.honest
     /// Between what arrives and the round that takes it.
@@ -151,6 +151,7 @@ extension World {
 
     func handle(_ input: WorkerMachine.Input, by index: Int) {
         guard let step = workers[index].machine?.handle(input, now: now) else { return }
+        countClientInput()
         perform(step, by: index)
     }
 

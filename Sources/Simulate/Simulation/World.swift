@@ -38,6 +38,8 @@ public final class World {
     var lastProgress = Instant(nanoseconds: 0)
     var healedAt = Instant(nanoseconds: 0)
     private var eventsOfInstant = 0
+    /// What the cores of workers and producers were given.
+    private(set) var clientInputCount = 0
 
     enum Phase { case faults, healed, draining, over }
 
@@ -71,9 +73,12 @@ public final class World {
 
     public var figures: Figures {
         Figures(
-            rounds: auditor.roundCount, inputs: auditor.inputCount, outcomes: auditor.outcomeCount,
+            rounds: auditor.roundCount, inputs: auditor.inputCount + clientInputCount,
+            outcomes: auditor.outcomeCount,
             simulated: Instant(nanoseconds: 1_000_000_000).duration(to: now.instant))
     }
+
+    func countClientInput() { clientInputCount += 1 }
 
     func end(_ verdict: Verdict) {
         if self.verdict == nil { self.verdict = verdict }
@@ -288,7 +293,9 @@ public enum Verdict: Equatable, Sendable {
 
 /// How much a run was.
 public struct Figures: Sendable {
+    /// Of the assembler.
     public var rounds = 0
+    /// Of all three cores.
     public var inputs = 0
     public var outcomes = 0
     public var simulated = Duration.zero

@@ -1,0 +1,64 @@
+import DequeModule
+
+/// The leases that workers hold, by their keys.
+///
+/// Leases are numbered as they are given, and most end soon: the young ones stand in a row, by their numbers. Those that
+/// outlive so many others that the row has more gaps than leases, and those of earlier incarnations, are kept by their keys.
+struct Leases {
+    private let incarnation: UInt32
+    /// Given by this incarnation, from `firstNumber` on; `nil` where a lease has ended.
+    private var row: Deque<HeldLease?> = []
+    private var firstNumber: UInt64 = 1
+    private var countInRow = 0
+    private var others: [LeaseKey: HeldLease] = [:]
+
+    init(incarnation: UInt32) { self.incarnation = incarnation }
+
+    var count: Int { countInRow + others.count }
+
+    /// In no particular order.
+    var values: [HeldLease] { row.compactMap { $0 } + others.values }
+
+    /// Setting `nil` removes. A lease that this incarnation gives follows the one that it gave before.
+    subscript(key: LeaseKey) -> HeldLease? {
+        get {
+            if let position = position(of: key) { return row[position] }
+            return isOther(key) ? others[key] : nil
+        }
+        set {
+            guard !isOther(key) else { return others[key] = newValue }
+            if let position = position(of: key) {
+                countInRow += (newValue == nil ? 0 : 1) - (row[position] == nil ? 0 : 1)
+                row[position] = newValue
+            } else if let newValue {
+                precondition(key.number == firstNumber + UInt64(row.count), "lease \(key) left out others")
+                row.append(newValue)
+                countInRow += 1
+            }
+            shorten()
+        }
+    }
+
+    private func isOther(_ key: LeaseKey) -> Bool {
+        key.incarnation != incarnation || key.number < firstNumber
+    }
+
+    private func position(of key: LeaseKey) -> Int? {
+        guard !isOther(key), key.number - firstNumber < UInt64(row.count) else { return nil }
+        return Int(key.number - firstNumber)
+    }
+
+    /// Takes the oldest out of the row while they have ended, or while there are more gaps than leases.
+    private mutating func shorten() {
+        while let oldest = row.first, oldest == nil || row.count > 2 * countInRow + Leases.gapCountMax {
+            row.removeFirst()
+            firstNumber += 1
+            guard let oldest else { continue }
+            countInRow -= 1
+            others[oldest.key] = oldest
+        }
+    }
+
+    /// So many gaps cost nothing.
+    private static let gapCountMax = 1_024
+}
