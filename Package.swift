@@ -22,7 +22,7 @@ let harnesses = Target.target(
     name: "Harnesses",
     dependencies: [
         "AssemblerCore", "WorkerCore", "ProducerCore", "TrayWorker", "TrayProducer", "Service", "Wire",
-        "ZeroMQ",
+        "ZeroMQ", "Seeded",
         protobuf,
     ],
     path: "Tests/Harnesses")
@@ -129,13 +129,15 @@ let package = Package(
             path: "Sources/Simulate/simulate"),
 
         // Tests
+        .target(name: "Seeded", path: "Tests/Seeded"),
         .testTarget(name: "ZeroMQTests", dependencies: ["ZeroMQ"]),
         .testTarget(name: "ServiceTests", dependencies: ["Service"]),
-        .testTarget(name: "AssemblerCoreTests", dependencies: ["AssemblerCore", "Wire"]),
+        .testTarget(name: "AssemblerCoreTests", dependencies: ["AssemblerCore", "Wire", "Seeded"]),
         .testTarget(
             name: "AssemblerStoreTests",
             dependencies: [
-                "AssemblerStore", "AssemblerCore", "Wire", .product(name: "GRDB", package: "GRDB.swift"),
+                "AssemblerStore", "AssemblerCore", "Wire", "Seeded",
+                .product(name: "GRDB", package: "GRDB.swift"),
             ]),
         .testTarget(
             name: "TrayAssemblerTests", dependencies: ["TrayAssembler", "Wire", "ZeroMQ", logging]),
@@ -159,7 +161,7 @@ let package = Package(
             name: "EndToEndTests",
             dependencies: [
                 "assembler", "worker", "producer", "AssemblerStore", "AssemblerCore", "Wire", "ZeroMQ",
-                "CZeroMQ",
+                "CZeroMQ", "Seeded",
             ]),
     ] + fuzzers,
     swiftLanguageModes: [.v6]

@@ -1,3 +1,4 @@
+import Seeded
 import Testing
 import Wire
 
@@ -42,9 +43,9 @@ private struct Night {
     /// Leases that their workers ended, lost, or were told to stop: somebody may still speak of them.
     private var old: [Grant] = []
     private var lastInstance: UInt8 = 0
-    private var chance: Chance
+    private var chance: SplitMix
 
-    init(seed: UInt64) { chance = Chance(state: seed) }
+    init(seed: UInt64) { chance = SplitMix(seed: seed) }
 
     // MARK: What happens
 
@@ -194,7 +195,7 @@ private struct Night {
     private mutating func round(of inputs: [Input]) {
         take(shop.round(of: inputs))
         take(shop.core.handle(.committed, now: shop.now))
-        for (order, tray) in shop.core.trays where tray.isRunning {
+        for (order, tray) in shop.core.trays.elements where tray.isRunning {
             if let complaint = complaint(about: tray) { Issue.record("\(order): \(complaint)") }
         }
     }
@@ -220,18 +221,5 @@ private struct Night {
         if leases.count != tray.leasedCount { return "\(leases.count) leases, not \(tray.leasedCount)" }
         let nobodys = leases.filter { shop.core.leases[$0]?.state != .running }
         return nobodys.isEmpty ? nil : "nobody has to end \(nobodys)"
-    }
-}
-
-/// Numbers that a seed decides. Source: SplitMix64 (Steele, Lea, Flood, 2014).
-private struct Chance {
-    var state: UInt64
-
-    mutating func below(_ bound: Int) -> Int {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var bits = state
-        bits = (bits ^ (bits >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        bits = (bits ^ (bits >> 27)) &* 0x94d0_49bb_1331_11eb
-        return Int((bits ^ (bits >> 31)) % UInt64(bound))
     }
 }

@@ -1,20 +1,13 @@
 import Foundation
+import Seeded
 
 /// Random values from a seed: the same ones in every process.
-///
-/// Source: SplitMix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, 2014).
 package struct Generator: RandomNumberGenerator {
-    private var state: UInt64
+    private var numbers: SplitMix
 
-    package init(seed: UInt64) { state = seed }
+    package init(seed: UInt64) { numbers = SplitMix(seed: seed) }
 
-    package mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var bits = state
-        bits = (bits ^ (bits >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        bits = (bits ^ (bits >> 27)) &* 0x94d0_49bb_1331_11eb
-        return bits ^ (bits >> 31)
-    }
+    package mutating func next() -> UInt64 { numbers.next() }
 
     package mutating func int(_ range: ClosedRange<Int>) -> Int { .random(in: range, using: &self) }
 

@@ -117,7 +117,7 @@ enum Room: String, CaseIterable {
     static let modules: Set<String> = [
         "CZeroMQ", "ZeroMQ", "Wire", "Service", "ProducerCore", "TrayProducer", "producer", "CGuardian",
         "WorkerCore", "TrayWorker", "worker", "AssemblerCore", "AssemblerStore", "TrayAssembler", "assembler",
-        "Harnesses",
+        "Harnesses", "Seeded",
         "Simulation", "simulate",
     ]
 

@@ -2,8 +2,9 @@ import DequeModule
 
 /// The leases that workers hold, by their keys.
 ///
-/// Leases are numbered as they are given, and most end soon: the young ones stand in a row, by their numbers. Those that
-/// outlive so many others that the row has more gaps than leases, and those of earlier incarnations, are kept by their keys.
+/// Leases are numbered as they are given, and most end soon: the young ones stand in a row, by their numbers. Those
+/// that outlive so many others that the row has more gaps than leases are kept by their keys, as are those of earlier
+/// incarnations.
 struct Leases {
     private let incarnation: UInt32
     /// Given by this incarnation, from `firstNumber` on; `nil` where a lease has ended.
@@ -15,6 +16,10 @@ struct Leases {
     init(incarnation: UInt32) { self.incarnation = incarnation }
 
     var count: Int { countInRow + others.count }
+    var isEmpty: Bool { count == 0 }
+
+    /// Places in the row that hold nothing.
+    var gapCount: Int { row.count - countInRow }
 
     /// In no particular order.
     var values: [HeldLease] { row.compactMap { $0 } + others.values }

@@ -1,6 +1,7 @@
 import AssemblerStore
 import Foundation
 import Glibc
+import Seeded
 import Testing
 
 /// Damaged store files by the thousand, each made from a seed and its number alone. With `TRAY_STORE_FILES=100000`
@@ -83,7 +84,7 @@ struct MutationBatch {
     private func examine(
         _ number: Int, _ bases: [Base], _ kitchen: Kitchen
     ) throws -> (MutatedStore.Ending, [String]) {
-        var generator = MutationGenerator(state: seed &* 0x2545_f491_4f6c_dd1d &+ UInt64(number))
+        var generator = SplitMix(seed: seed &* 0x2545_f491_4f6c_dd1d &+ UInt64(number))
         let base = bases[Int.random(in: 0..<bases.count, using: &generator)]
         var (bytes, content): (StoreBytes, MutatedStore.Content?) = (base.bytes, base.content)
         let way = Int.random(in: 0..<8, using: &generator)
@@ -155,18 +156,5 @@ struct MutationBatch {
             peakGrowthKibibytes = max(peakGrowthKibibytes, other.peakGrowthKibibytes)
             findings += other.findings
         }
-    }
-}
-
-/// Numbers from a seed, the same on every machine. Source: https://prng.di.unimi.it/splitmix64.c
-struct MutationGenerator: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var mixed = state
-        mixed = (mixed ^ mixed >> 30) &* 0xbf58_476d_1ce4_e5b9
-        mixed = (mixed ^ mixed >> 27) &* 0x94d0_49bb_1331_11eb
-        return mixed ^ mixed >> 31
     }
 }

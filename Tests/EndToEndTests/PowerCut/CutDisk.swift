@@ -1,4 +1,5 @@
 import Foundation
+import Seeded
 
 /// A disk as the journal leaves it: what is safe on it, and what a power cut may take away.
 ///
@@ -168,26 +169,5 @@ struct CutDisk {
         } else {
             bytes.append(contentsOf: repeatElement(0, count: count - bytes.count))
         }
-    }
-}
-
-/// Numbers from a seed, the same on every machine. Source: https://prng.di.unimi.it/splitmix64.c
-struct SplitMix: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var mixed = state
-        mixed = (mixed ^ mixed >> 30) &* 0xbf58_476d_1ce4_e5b9
-        mixed = (mixed ^ mixed >> 27) &* 0x94d0_49bb_1331_11eb
-        return mixed ^ mixed >> 31
-    }
-
-    mutating func chance(_ probability: Double) -> Bool {
-        if probability <= 0 { return false }
-        if probability >= 1 { return true }
-        return Double(next() >> 11) / Double(1 << 53) < probability
     }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import Seeded
 
 /// Everything that is known of one run on a journaled disk.
 struct RecordedRun {

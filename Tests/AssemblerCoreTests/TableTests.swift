@@ -1,0 +1,60 @@
+import Seeded
+import Testing
+
+@testable import AssemblerCore
+
+@Suite("A table")
+struct TableTests {
+    @Test("holds what a dictionary would hold, whatever is done to it", arguments: UInt64(1)...20)
+    func likeADictionary(seed: UInt64) {
+        var dice = SplitMix(seed: seed)
+        var table = Table<Int, [Int]>()
+        var model: [Int: [Int]] = [:]
+        for step in 0..<2_000 {
+            let key = dice.below(12)
+            switch dice.below(6) {
+            case 0:
+                table[key] = [step]
+                model[key] = [step]
+            case 1:
+                table[key] = nil
+                model[key] = nil
+            case 2:
+                table[key]?.append(step)
+                model[key]?.append(step)
+            case 3:
+                table[key, default: [-1]].append(step)
+                model[key, default: [-1]].append(step)
+            case 4:
+                #expect(table.look(at: key) { $0.count } == model[key]?.count)
+            default:
+                table.forEach { $0.append(step) }
+                model = model.mapValues { $0 + [step] }
+            }
+            #expect(table[key] == model[key])
+            #expect(table.count == model.count)
+        }
+        #expect(Dictionary(uniqueKeysWithValues: table.elements.map { ($0.key, $0.value) }) == model)
+        #expect(Set(table.values) == Set(model.values))
+    }
+
+    @Test("changes a value where it stands, without a copy of what it holds")
+    func inPlace() {
+        var table = Table<Int, [Int]>()
+        table[1] = Array(0..<100)
+        let before = table[1]?.withUnsafeBufferPointer { $0.baseAddress }
+        table[1]?[5] = 7
+        _ = table.look(at: 1) { $0[6] = 8 }
+        table[1, default: []][7] = 9
+        #expect(table[1]?.withUnsafeBufferPointer { $0.baseAddress } == before)
+        #expect(table[1]?[5...7] == [7, 8, 9])
+    }
+
+    @Test("is walked in the order in which its values came")
+    func order() {
+        var table = Table<Int, Int>()
+        for key in [5, 3, 9, 1] { table[key] = key * 10 }
+        #expect(table.elements.map(\.key) == [5, 3, 9, 1])
+        #expect(Array(table.values) == [50, 30, 90, 10])
+    }
+}
