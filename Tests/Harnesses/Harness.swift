@@ -17,7 +17,7 @@ package struct Harness: Sendable {
     static let tickCountMax = 4
 
     package static let all = [
-        frames, assembler, worker, client, documents, words,
+        frames, assembler, worker, client, documents, orders, words,
     ]
 }
 

@@ -21,6 +21,7 @@ extension Harness {
             Records.joined(
                 [(9, []), (3, Harness.clientGreeting)] + (0..<20).map { _ in generator.clientRecord() })
         case "documents": generator.document()
+        case "orders": Array(generator.orderText(isJSON: generator.bool()).text.utf8)
         default: Records.joined((0..<6).map { _ in generator.wordRecord() })
         }
     }
