@@ -124,6 +124,75 @@ struct AuditorTests {
         #expect(auditor.violation?.contains("a place is invented") == true)
     }
 
+    /// Two orders of `grill` alone, `first` before `second`, that wait.
+    private func rivals(_ priorities: (first: Int32, second: Int32)) -> Auditor {
+        let auditor = Auditor(plan: Plan(seed: 1))
+        auditor.assemblerStarted(incarnation: 1, [], now: now)
+        let items = (0..<40).map { _ in Item.with { $0.station = "grill" } }
+        for (id, priority) in [(first, priorities.first), (second, priorities.second)] {
+            let accepted = AcceptedOrder(
+                id: id, spec: OrderSpec.with { $0.priority = priority }, itemCount: items.count,
+                fingerprint: [], acceptedAt: now.wall)
+            auditor.committed(
+                [.accepted(accepted), .page(order: id, firstIndex: 0, items: items), .sealed(order: id)],
+                now: now)
+        }
+        auditor.roundEnded(now: now)
+        return auditor
+    }
+
+    private let first = OrderID(high: 1, low: 1)
+    private let second = OrderID(high: 1, low: 2)
+
+    /// What the auditor says once these orders have had their turns, one after the other.
+    private func violation(
+        _ orders: [OrderID], first: Int32 = 0, second: Int32 = 0
+    ) -> String? {
+        let auditor = rivals((first, second))
+        let worker = joined(auditor, capacity: UInt32(orders.count))
+        var nextIndex: [OrderID: Int] = [:]
+        let actions = zip(orders, 1...).map { order, number in
+            defer { nextIndex[order, default: 0] += 1 }
+            return Action.lease(
+                worker,
+                Grant(
+                    lease: LeaseID(incarnation: 1, number: number), order: order,
+                    index: nextIndex[order, default: 0], station: "grill", attempt: 1, timeout: .seconds(1)))
+        }
+        auditor.ticked(Step(actions: actions), isDrained: true, now: now)
+        auditor.roundEnded(now: now)
+        return auditor.violation
+    }
+
+    @Test("nobody for orders that take turns, nor for a higher priority that leaves every tenth lease")
+    func turns() {
+        let equals = Array(repeating: [first, second], count: 15).flatMap { $0 }
+        let higher = Array(repeating: second, count: 9) + [first]
+        // Where the count of ten begins, nobody can know.
+        #expect(violation(equals) == nil)
+        #expect(violation(higher + higher, second: 2) == nil)
+        #expect(violation(Array(higher.dropFirst(4)) + higher + [second], second: 2) == nil)
+    }
+
+    @Test("an order that goes before one of its priority which has waited longer")
+    func secondTurn() {
+        #expect(violation([first, second, second])?.contains("waits longer") == true)
+        #expect(violation([second, first, first], first: -1)?.contains("waits longer") == true)
+    }
+
+    @Test("ten leases in a row that pass over the order which has waited longest")
+    func tenInARow() {
+        let taken = Array(repeating: second, count: 11)
+        #expect(violation(Array(taken.dropLast()), second: 2) == nil)
+        #expect(violation(taken, second: 2)?.contains("ten leases in a row") == true)
+    }
+
+    @Test("a lower priority that goes first more often than with every tenth lease")
+    func lowerPriority() {
+        let orders = [first] + Array(repeating: second, count: 4) + [first]
+        #expect(violation(orders, second: 2)?.contains("before a higher priority") == true)
+    }
+
     @Test("a receipt that precedes its order")
     func earlyReceipt() {
         let auditor = Auditor(plan: Plan(seed: 1))

@@ -65,7 +65,7 @@ extension Auditor {
 
     /// Looks at what was leased, now that the round's changes are in the store.
     func checkGrants() {
-        for (grant, now) in grantedNow {
+        for (grant, isOutOfTurn, now) in grantedNow {
             let item = ItemRef(order: grant.order, index: grant.index)
             guard let record = records[item.order], record.items.indices.contains(item.index) else {
                 blame("\(item.text) is leased, and is not in the store")
@@ -84,7 +84,7 @@ extension Auditor {
             expect(
                 now.wall.milliseconds >= record.notBefore,
                 "\(item.text) is leased before its not_before")
-            takeTurn(item, at: grant.station, now: now)
+            takeTurn(item, at: grant.station, isOutOfTurn: isOutOfTurn, now: now)
         }
         grantedNow = []
     }

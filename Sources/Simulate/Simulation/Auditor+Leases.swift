@@ -74,7 +74,10 @@ extension Auditor {
     }
 
     private func endSession(_ connection: ConnectionID) {
-        for (lease, _) in leases(of: connection) { ended(lease) }
+        for (lease, held) in leases(of: connection) {
+            cameBack.insert(held.item)
+            ended(lease)
+        }
         sessions[connection] = nil
     }
 
@@ -95,7 +98,9 @@ extension Auditor {
 
     private func setCurrent(_ item: ItemRef, _ lease: LeaseID) {
         returned.remove(item)
-        if current.updateValue(lease, forKey: item) == nil { currentCounts[item.order, default: 0] += 1 }
+        guard current.updateValue(lease, forKey: item) == nil else { return }
+        currentCounts[item.order, default: 0] += 1
+        if let record = records[item.order], isAtItsLimit(record) { record.turns.restEverywhere() }
     }
 
     private func noteSettled(_ changes: [Change]) {
@@ -150,6 +155,7 @@ extension Auditor {
             let items = records[order]?.items ?? []
             let station = items.indices.contains(item.index) ? items[item.index].station : ""
             claims[claim.lease] = Held(item: item, station: station, connection: connection)
+            cameBack.insert(item)
         }
     }
 
@@ -169,6 +175,10 @@ extension Auditor {
             if sessions[lease.connection]?.capacities[lease.station] != nil {
                 sessions[lease.connection]?.capacities[lease.station] = 0
             }
+        }
+        switch result.ending {
+        case .done, .failed: break
+        case .returned, nil: cameBack.insert(item)
         }
         ended(result.lease)
     }
@@ -238,6 +248,7 @@ extension Auditor {
                 + "and places for \(capacity): a place is invented")
         hold(grant.lease, Held(item: item, station: grant.station, connection: connection))
         setCurrent(item, grant.lease)
-        grantedNow.append((grant, now))
+        let hasLosses = records[item.order]?.losses[item.index] != nil
+        grantedNow.append((grant, hasLosses || cameBack.contains(item), now))
     }
 }

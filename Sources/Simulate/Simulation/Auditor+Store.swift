@@ -27,7 +27,7 @@ extension Auditor {
                 "\(order) is sealed with \(record.items.count) of \(record.accepted.itemCount) items")
             records[order]?.isSealed = true
             records[order]?.settled = Array(repeating: nil, count: record.items.count)
-            records[order]?.turns = Turns(record.items)
+            records[order]?.turns = Turns(record.items, cameAt: turnClock)
             runningOrderCount += 1
             nextDeadline = min(nextDeadline, deadline(of: record) ?? .max)
         case .abandoned(let order):
@@ -136,7 +136,7 @@ extension Auditor {
         records[order]?.settled[index] = outcome.status
         records[order]?.outcomes.append(outcome)
         records[order]?.counts.add(outcome.status)
-        records[order]?.turns.settled(index, record.items)
+        records[order]?.turns.tried(index, record.items)
         switch outcome.status {
         case .done: checkDone(outcome, item)
         case .failed:

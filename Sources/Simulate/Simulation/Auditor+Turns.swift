@@ -1,93 +1,154 @@
 import OrderedCollections
 import Wire
 
-/// How long an order has waited for its turn at each station.
+/// Since when an order has waited for its turn at each station.
 struct Turns {
     struct Wait {
         /// Items that nobody has tried, by the auditor's book.
         var untriedCount = 0
-        /// First attempts of others since it has waited.
+        /// It has waited without a break since then, at the least; `nil` when that is not certain.
+        var since: Int?
+        /// When an item of it had a turn last.
+        var lastTurn: Int?
+        /// Leases in a row that went to orders which have waited less.
         var passedOverCount = 0
-        /// Other leases since then, which may have taken a turn.
-        var otherCount = 0
-        /// Orders that waited there when its wait began, itself among them.
-        var rivalCount: Int?
     }
 
     private(set) var waits: OrderedDictionary<String, Wait> = [:]
+    /// When the order came; no later, where that is not known.
+    private let cameAt: Int
     private var tried: [Bool] = []
 
-    init() {}
+    init() { cameAt = 0 }
 
-    init(_ items: [Item]) {
+    init(_ items: [Item], cameAt: Int = 0) {
+        self.cameAt = cameAt
         tried = Array(repeating: false, count: items.count)
         for item in items { waits[item.station, default: Wait()].untriedCount += 1 }
     }
 
-    /// - Returns: whether this was the item's first attempt.
-    @discardableResult
-    mutating func tried(_ index: Int, _ items: [Item]) -> Bool {
-        guard tried.indices.contains(index), !tried[index] else { return false }
+    mutating func tried(_ index: Int, _ items: [Item]) {
+        guard tried.indices.contains(index), !tried[index] else { return }
         tried[index] = true
-        waits[items[index].station]?.untriedCount -= 1
-        return true
+        let station = items[index].station
+        waits[station]?.untriedCount -= 1
+        if waits[station]?.untriedCount == 0 { rest(at: station) }
     }
 
-    mutating func settled(_ index: Int, _ items: [Item]) { tried(index, items) }
-
-    mutating func rest(at station: String) {
+    mutating func begin(at station: String, _ instant: Int) {
+        waits[station]?.since = instant
         waits[station]?.passedOverCount = 0
-        waits[station]?.otherCount = 0
-        waits[station]?.rivalCount = nil
     }
 
-    mutating func begin(at station: String, rivalCount: Int) { waits[station]?.rivalCount = rivalCount }
+    mutating func rest(at station: String) { waits[station]?.since = nil }
 
-    mutating func pass(at station: String, isFirstAttempt: Bool) -> Wait? {
-        if isFirstAttempt {
-            waits[station]?.passedOverCount += 1
-        } else {
-            waits[station]?.otherCount += 1
-        }
-        return waits[station]
+    /// It may not be leased, wherever its items wait.
+    mutating func restEverywhere() {
+        for index in waits.values.indices { waits.values[index].since = nil }
+    }
+
+    mutating func hadTurn(at station: String, _ instant: Int) { waits[station]?.lastTurn = instant }
+
+    /// Whether it waits only since after `instant`: it had a turn since then, or came later.
+    func waitsLess(at station: String, than instant: Int) -> Bool {
+        max(waits[station]?.lastTurn ?? 0, cameAt) >= instant
+    }
+
+    /// - Returns: how many leases in a row have passed it over.
+    mutating func pass(at station: String) -> Int {
+        waits[station]?.passedOverCount += 1
+        return waits[station]?.passedOverCount ?? 0
+    }
+
+    mutating func elderServed(at station: String) { waits[station]?.passedOverCount = 0 }
+
+    /// One lease of ten is not counted: it may have been the one for the longest wait.
+    mutating func forgive(at station: String) {
+        guard let count = waits[station]?.passedOverCount else { return }
+        waits[station]?.passedOverCount = max(0, count + 1 - Auditor.leasesPerLongestWait)
     }
 }
 
-// Orders take turns: every tenth lease of a station goes to the order that has waited longest.
+// Orders take turns: the higher priority goes first, equals follow one another, and every tenth lease of a station
+// goes to the order that has waited longest.
 extension Auditor {
     static let leasesPerLongestWait = 10
 
-    func takeTurn(_ item: ItemRef, at station: String, now: Moment) {
-        guard let items = records[item.order]?.items else { return }
-        let isFirst = records[item.order]?.turns.tried(item.index, items) ?? false
-        records[item.order]?.turns.rest(at: station)
+    /// Compares a lease with everybody who waited at its station.
+    func takeTurn(_ item: ItemRef, at station: String, isOutOfTurn: Bool, now: Moment) {
+        guard let taker = records[item.order] else { return }
+        turnClock += 1
+        leaseCounts[station, default: 0] += 1
+        var isBeforeHigher = false
         for position in records.values.indices where records.keys[position] != item.order {
-            guard mayTakeTurns(records.values[position], at: station, now: now) else {
-                records.values[position].turns.rest(at: station)
-                continue
+            let waiting = records.values[position]
+            guard let since = waiting.turns.waits[station]?.since else { continue }
+            if isOutOfTurn {
+                waiting.turns.forgive(at: station)
+            } else {
+                isBeforeHigher = isBeforeHigher || taker.priority < waiting.priority
+                let waitsLess = taker.turns.waitsLess(at: station, than: since)
+                compare(taker, with: waiting, at: station, waitsLess: waitsLess)
             }
-            if records.values[position].turns.waits[station]?.rivalCount == nil {
-                let rivalCount = records.values.count { mayTakeTurns($0, at: station, now: now) }
-                records.values[position].turns.begin(at: station, rivalCount: rivalCount)
-            }
-            guard let wait = records.values[position].turns.pass(at: station, isFirstAttempt: isFirst) else {
-                continue
-            }
-            let bound = Auditor.leasesPerLongestWait * ((wait.rivalCount ?? 0) + 2 + wait.otherCount)
-            expect(
-                wait.passedOverCount <= bound,
-                "\(records.keys[position]) waits at \(station) while others get \(wait.passedOverCount) leases; "
-                    + "\(bound) are the most")
         }
+        if isBeforeHigher { checkIsTenth(taker, at: station) }
+        taker.turns.tried(item.index, taker.items)
+        if !isOutOfTurn { taker.turns.hadTurn(at: station, turnClock) }
+        if mayTakeTurns(taker, at: station, now: now) {
+            taker.turns.begin(at: station, turnClock)
+        } else {
+            taker.turns.rest(at: station)
+        }
+    }
+
+    private func compare(
+        _ taker: Record, with waiting: Record, at station: String, waitsLess: Bool
+    ) {
+        guard waitsLess else { return waiting.turns.elderServed(at: station) }
+        expect(
+            taker.priority > waiting.priority,
+            "\(taker.accepted.id) has a turn at \(station), and \(waiting.accepted.id) waits longer with no "
+                + "lower priority")
+        expect(
+            waiting.turns.pass(at: station) < Auditor.leasesPerLongestWait,
+            "\(waiting.accepted.id) waits at \(station), and ten leases in a row go to who waited less")
+    }
+
+    /// A lower priority goes first with every tenth lease only.
+    private func checkIsTenth(_ taker: Record, at station: String) {
+        let count = leaseCounts[station, default: 0]
+        if let last = lastTenths[station] {
+            expect(
+                (count - last) % Auditor.leasesPerLongestWait == 0,
+                "\(taker.accepted.id) goes before a higher priority at \(station), "
+                    + "\(count - last) leases after the last that did")
+        }
+        lastTenths[station] = count
+    }
+
+    /// Who waits at the end of a round waits for certain from here on.
+    func beginWaits(now: Moment) {
+        turnClock += 1
+        let before = aLittleBefore(now)
+        for record in records.values where record.isSealed && !record.isServed {
+            for (station, wait) in record.turns.waits where wait.since == nil && wait.untriedCount > 0 {
+                guard mayLease(record, now: before) else { break }
+                record.turns.begin(at: station, turnClock)
+            }
+        }
+    }
+
+    /// Timers count whole milliseconds.
+    private func aLittleBefore(_ now: Moment) -> Moment {
+        Moment(
+            instant: now.instant.advanced(by: .milliseconds(-2)),
+            wall: WallTime(milliseconds: now.wall.milliseconds - 2))
     }
 
     /// What may be leased is leased with the round that makes it so, where a worker has room.
     func checkNobodyIdles(now: Moment) {
         guard !isSomebodyApart else { return }
-        // Timers count whole milliseconds.
-        let before = Moment(
-            instant: now.instant.advanced(by: .milliseconds(-2)),
-            wall: WallTime(milliseconds: now.wall.milliseconds - 2))
+        let before = aLittleBefore(now)
         for session in sessions.values where !session.isDraining {
             for (station, capacity) in session.capacities where session.counts[station, default: 0] < capacity
             {
@@ -116,7 +177,11 @@ extension Auditor {
         guard record.isSealed, !record.isServed, now.instant >= record.waitsUntil,
             now.wall.milliseconds >= record.notBefore
         else { return false }
+        return !isAtItsLimit(record)
+    }
+
+    func isAtItsLimit(_ record: Record) -> Bool {
         let parallelMax = Int(record.accepted.spec.maxParallel)
-        return parallelMax == 0 || currentCounts[record.accepted.id, default: 0] < parallelMax
+        return parallelMax > 0 && currentCounts[record.accepted.id, default: 0] >= parallelMax
     }
 }

@@ -33,6 +33,7 @@ final class Auditor {
         /// Nothing of it may be leased before.
         var waitsUntil = Instant(nanoseconds: 0)
         var notBefore: Int64 { Int64(clamping: accepted.spec.notBeforeMs) }
+        var priority: Int { Int(accepted.spec.priority) }
         var turns = Turns()
 
         init(_ accepted: AcceptedOrder) { self.accepted = accepted }
@@ -78,6 +79,15 @@ final class Auditor {
     var returned: OrderedSet<ItemRef> = []
     /// How many of an order's slots count on leases. Only ever looked up.
     var currentCounts: [OrderID: Int] = [:]
+    /// Items that came back from a worker, or were claimed: who gets them is not a matter of turns. Only ever
+    /// looked up.
+    var cameBack: Set<ItemRef> = []
+    /// Counts leases and rounds.
+    var turnClock = 0
+    /// Leases given, by station. Only ever looked up.
+    var leaseCounts: [String: Int] = [:]
+    /// Which of them was the last that can only have been a tenth. Only ever looked up.
+    var lastTenths: [String: Int] = [:]
     var sessions: OrderedDictionary<ConnectionID, Session> = [:]
     /// Claims of this round's hellos.
     var claims: OrderedDictionary<LeaseID, Held> = [:]
@@ -86,7 +96,7 @@ final class Auditor {
     /// Results of this round. Only ever looked up.
     var results: [LeaseID: [ItemResult]] = [:]
     /// Leases of this round.
-    var grantedNow: [(grant: Grant, at: Moment)] = []
+    var grantedNow: [(grant: Grant, isOutOfTurn: Bool, at: Moment)] = []
     var runningOrderCount = 0
     /// Those that are being submitted among them.
     var openCount = 0
@@ -123,6 +133,7 @@ final class Auditor {
     func roundEnded(now: Moment) {
         checkGrants()
         checkNobodyIdles(now: now)
+        beginWaits(now: now)
         if now.wall.milliseconds - Auditor.deadlineSlack > nextDeadline { checkDeadlines(now: now) }
         forgetRound()
         roundCount += 1
@@ -192,6 +203,9 @@ final class Auditor {
         forgetRound()
         currentCounts = [:]
         returned = []
+        cameBack = []
+        leaseCounts = [:]
+        lastTenths = [:]
     }
 
     // MARK: What is true
