@@ -69,6 +69,9 @@ struct FoundSeedTests {
         for seed: UInt64 in [808, 1955] { #expect(World(plan: Plan(seed: seed)).run() == .allWell) }
     }
 
+    @Test("of the simulator's own: 7109, the assembler is stopped between its start and its first round")
+    func stoppedAtOnce() { #expect(World(plan: Plan(seed: 7109)).run() == .allWell) }
+
     @Test("of the simulator's own: 2077, an order is on its way when all others have ended")
     func lateComer() { #expect(World(plan: Plan(seed: 2077)).run() == .allWell) }
 }

@@ -18,6 +18,11 @@ extension Auditor {
 
     /// The round's tick: what it has gathered goes out.
     func ticked(_ step: Step, isDrained: Bool, now: Moment) {
+        // Workers have one heartbeat limit from the first round on, however long it took to get there.
+        for order in restoredOrders {
+            records[order]?.waitsUntil = now.instant.advanced(by: plan.configuration.silenceMax)
+        }
+        restoredOrders = []
         endSessions(step.actions)
         noteSettled(step.changes)
         for action in step.actions {

@@ -79,6 +79,8 @@ final class Auditor {
     var returned: OrderedSet<ItemRef> = []
     /// How many of an order's slots count on leases. Only ever looked up.
     var currentCounts: [OrderID: Int] = [:]
+    /// What had begun before the assembler's start, until its first round.
+    var restoredOrders: [OrderID] = []
     /// Items that came back from a worker, or were claimed: who gets them is not a matter of turns. Only ever
     /// looked up.
     var cameBack: Set<ItemRef> = []
@@ -189,7 +191,7 @@ final class Auditor {
                 "the restart finds order \(order.accepted.id) other than it was committed")
             // New orders do not wait, and one whose pages still come is new.
             guard record.isSealed else { continue }
-            records[order.accepted.id]?.waitsUntil = now.instant.advanced(by: plan.configuration.silenceMax)
+            restoredOrders.append(order.accepted.id)
             records[order.accepted.id]?.turns = record.turnsAfterRestart
         }
         restartCount += 1
@@ -203,6 +205,7 @@ final class Auditor {
         forgetRound()
         currentCounts = [:]
         returned = []
+        restoredOrders = []
         cameBack = []
         leaseCounts = [:]
         lastTenths = [:]
