@@ -37,9 +37,6 @@ struct WorkerProcess {
     var character = Character.honest
     /// Between what arrives and the round that takes it.
     var reactionTime = Duration.microseconds(50)
-    var sessionNumber: UInt64 = 0
-    /// Leases that were seen on the wire, for liars.
-    var isDeparting = false
 
     init(index: Int, stations: [ServedStation]) {
         self.index = index
@@ -73,7 +70,6 @@ extension World {
         workers[index].arrivals = []
         workers[index].running = [:]
         workers[index].nextRound = nil
-        workers[index].isDeparting = false
         workers[index].link = SimulatedLink()
         workers[index].character = isFaulty ? drawCharacter() : .honest
         workers[index].reactionTime =
@@ -138,11 +134,7 @@ extension World {
         case .closed: handle(.linkClosed, by: index)
         case .message(let frames):
             do throws(WireError) {
-                let message = try Frames.decode(frames, as: KitchenMessage.self)
-                if case .welcome(let welcome) = message.body {
-                    workers[index].sessionNumber = welcome.session
-                }
-                handle(.received(message), by: index)
+                handle(.received(try Frames.decode(frames, as: KitchenMessage.self)), by: index)
             } catch {
                 handle(.undecodable(error), by: index)
             }
