@@ -31,10 +31,11 @@ struct AuditorTests {
         }
     }
 
-    private func joined(_ auditor: Auditor, capacity: UInt32) -> ConnectionID {
-        let connection = ConnectionID(1)
+    private func joined(_ auditor: Auditor, capacity: UInt32, number: UInt64 = 1) -> ConnectionID {
+        let connection = ConnectionID(number)
         let hello = WorkerHello.with {
             $0.versions = Frames.versions
+            $0.instance = .init([UInt8(number)])
             $0.stations = [
                 StationCapacity.with {
                     $0.station = "grill"
@@ -44,11 +45,12 @@ struct AuditorTests {
         }
         let welcome = WorkerWelcome.with {
             $0.version = 1
-            $0.session = 1
+            $0.session = number
+            $0.name = "worker-\(number)"
         }
         auditor.handled(
             .worker(connection, WorkerMessage.with { $0.hello = hello }),
-            Step(actions: [.tellWorker(connection, .welcome(welcome))]), now: now)
+            Step(actions: [.tellWorker(connection, .welcome(welcome))]))
         return connection
     }
 
@@ -63,8 +65,7 @@ struct AuditorTests {
         let auditor = auditor()
         let worker = joined(auditor, capacity: 2)
         auditor.ticked(
-            Step(actions: [.lease(worker, grant(1, 0)), .lease(worker, grant(2, 1))]), isDrained: true,
-            now: now)
+            Step(actions: [.lease(worker, grant(1, 0)), .lease(worker, grant(2, 1))]), now: now)
         auditor.roundEnded(now: now)
         #expect(auditor.violation == nil)
     }
@@ -99,8 +100,7 @@ struct AuditorTests {
         let auditor = auditor()
         let worker = joined(auditor, capacity: 9)
         auditor.ticked(
-            Step(actions: [.lease(worker, grant(1, 0)), .lease(worker, grant(2, 0))]), isDrained: true,
-            now: now)
+            Step(actions: [.lease(worker, grant(1, 0)), .lease(worker, grant(2, 0))]), now: now)
         #expect(auditor.violation?.contains("two leases of one item") == true)
     }
 
@@ -109,8 +109,7 @@ struct AuditorTests {
         let auditor = auditor()
         let worker = joined(auditor, capacity: 9)
         auditor.ticked(
-            Step(actions: [.lease(worker, grant(1, 0)), .lease(worker, grant(1, 1))]), isDrained: true,
-            now: now)
+            Step(actions: [.lease(worker, grant(1, 0)), .lease(worker, grant(1, 1))]), now: now)
         #expect(auditor.violation?.contains("is given after") == true)
     }
 
@@ -119,8 +118,7 @@ struct AuditorTests {
         let auditor = auditor()
         let worker = joined(auditor, capacity: 1)
         auditor.ticked(
-            Step(actions: [.lease(worker, grant(1, 0)), .lease(worker, grant(2, 1))]), isDrained: true,
-            now: now)
+            Step(actions: [.lease(worker, grant(1, 0)), .lease(worker, grant(2, 1))]), now: now)
         #expect(auditor.violation?.contains("a place is invented") == true)
     }
 
@@ -151,7 +149,7 @@ struct AuditorTests {
         let auditor = rivals((first, second))
         let worker = joined(auditor, capacity: UInt32(orders.count))
         var nextIndex: [OrderID: Int] = [:]
-        let actions = zip(orders, 1...).map { order, number in
+        let actions = zip(orders, UInt64(1)...).map { order, number -> Action in
             defer { nextIndex[order, default: 0] += 1 }
             return Action.lease(
                 worker,
@@ -159,7 +157,7 @@ struct AuditorTests {
                     lease: LeaseID(incarnation: 1, number: number), order: order,
                     index: nextIndex[order, default: 0], station: "grill", attempt: 1, timeout: .seconds(1)))
         }
-        auditor.ticked(Step(actions: actions), isDrained: true, now: now)
+        auditor.ticked(Step(actions: actions), now: now)
         auditor.roundEnded(now: now)
         return auditor.violation
     }
@@ -193,10 +191,82 @@ struct AuditorTests {
         #expect(violation(orders, second: 2)?.contains("before a higher priority") == true)
     }
 
+    @Test("a retry that goes to the worker which failed the item, while another lives")
+    func sameWorker() {
+        let auditor = auditor()
+        let worker = joined(auditor, capacity: 2)
+        _ = joined(auditor, capacity: 2, number: 2)
+        let failed = AttemptRecord(
+            attempt: 1, lease: LeaseID(incarnation: 1, number: 1), worker: "worker-1",
+            instance: WorkerInstance(bytes: [1]), isAlone: false, error: ItemError(), at: now.wall)
+        auditor.committed([.attemptFailed(order: order, index: 0, failed)], now: now)
+        auditor.ticked(Step(actions: [.lease(worker, grant(2, 0))]), now: now)
+        #expect(auditor.violation?.contains("which failed it, and worker-2 lives") == true)
+    }
+
+    @Test("two leases of a worker on probation")
+    func probation() {
+        let auditor = auditor()
+        let worker = joined(auditor, capacity: 2)
+        let began = Note.probationBegan(worker: "worker-1", station: "grill", failures: 5, message: "")
+        auditor.ticked(Step(actions: [.note(began), .lease(worker, grant(1, 0))]), now: now)
+        #expect(auditor.violation == nil)
+        auditor.ticked(Step(actions: [.lease(worker, grant(2, 1))]), now: now)
+        #expect(auditor.violation?.contains("on probation") == true)
+    }
+
+    @Test("a turn while what came back from a worker waits")
+    func notFirstInLine() {
+        let auditor = rivals((0, 0))
+        let worker = joined(auditor, capacity: 1)
+        func give(_ number: UInt64, _ order: OrderID) {
+            let grant = Grant(
+                lease: LeaseID(incarnation: 1, number: number), order: order, index: 0, station: "grill",
+                attempt: 1, timeout: .seconds(1))
+            auditor.ticked(Step(actions: [.lease(worker, grant)]), now: now)
+            auditor.roundEnded(now: now)
+        }
+        give(1, first)
+        #expect(auditor.violation == nil)
+        let result = ItemResult.with {
+            $0.lease = LeaseID(incarnation: 1, number: 1)
+            $0.order = first.data
+            $0.returned.reason = .draining
+        }
+        auditor.handled(.worker(worker, WorkerMessage.with { $0.results.results = [result] }), Step())
+        give(2, second)
+        #expect(auditor.violation?.contains("which came back, is not") == true)
+    }
+
+    @Test("a success that is dropped while its slot is empty")
+    func droppedSuccess() {
+        for fate in [Ack.Fate.late, .unknown, .stored] {
+            let auditor = auditor()
+            let worker = joined(auditor, capacity: 2)
+            auditor.ticked(
+                Step(actions: [.lease(worker, grant(1, 0)), .lease(worker, grant(2, 1))]), now: now)
+            auditor.roundEnded(now: now)
+            let result = ItemResult.with {
+                $0.lease = LeaseID(incarnation: 1, number: 1)
+                $0.order = order.data
+                $0.done = Nature.result(order, 0)
+            }
+            auditor.handled(
+                .worker(worker, WorkerMessage.with { $0.results.results = [result] }), Step())
+            let ack = Ack.with {
+                $0.lease = result.lease
+                $0.fate = fate
+            }
+            auditor.says(KitchenMessage.with { $0.acks.acks = [ack] })
+            let what = fate == .stored ? "before it is in the store" : "its slot is empty"
+            #expect(auditor.violation?.contains(what) == true)
+        }
+    }
+
     @Test("a receipt that precedes its order")
     func earlyReceipt() {
         let auditor = Auditor(plan: Plan(seed: 1))
-        auditor.says(OrdersMessage.with { $0.receipt.order = order.data }, to: ConnectionID(1))
+        auditor.says(OrdersMessage.with { $0.receipt.order = order.data })
         #expect(auditor.violation?.contains("not in the store") == true)
     }
 

@@ -66,7 +66,7 @@ extension World {
     }
 
     private func sendToWorker(_ connection: ConnectionID, _ message: KitchenMessage, at instant: Instant) {
-        auditor.says(message, to: connection, now: now)
+        auditor.says(message)
         send(Frames.encode(message), to: connection, at: instant) { message.text }
     }
 
@@ -78,7 +78,7 @@ extension World {
             $0.body = body
         }
         if case .welcome = body { message.welcome.pageItemCountMax = UInt32(plan.pageItemCountMax) }
-        auditor.says(message, to: connection)
+        auditor.says(message)
         send(Frames.encode(message), to: connection, at: instant) { message.text }
     }
 

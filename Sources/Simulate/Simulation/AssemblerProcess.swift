@@ -181,7 +181,7 @@ extension World {
         }
         for connection in fromKitchen.closed + fromOrders.closed { handle(.disconnected(connection), &step) }
         guard let last = assembler.core?.tick(now: now, drained: fromKitchen.isDrained) else { return }
-        auditor.ticked(last, isDrained: fromKitchen.isDrained, now: now)
+        auditor.ticked(last, now: now)
         step.append(last)
         guard commitThenAct(step) else { return }
         auditor.roundEnded(now: now)
@@ -193,7 +193,7 @@ extension World {
 
     private func handle(_ input: Input, _ step: inout Step) {
         guard let answer = assembler.core?.handle(input, now: now) else { return }
-        auditor.handled(input, answer, now: now)
+        auditor.handled(input, answer)
         step.append(answer)
     }
 
@@ -258,7 +258,7 @@ extension World {
     private func committed(at instant: Instant) -> Step {
         let moment = Moment(instant: instant, wall: now.wall)
         let step = assembler.core?.handle(.committed, now: moment) ?? Step()
-        auditor.handled(.committed, step, now: moment)
+        auditor.handled(.committed, step)
         return step
     }
 

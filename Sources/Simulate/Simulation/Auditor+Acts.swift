@@ -4,9 +4,9 @@ import Wire
 
 // No action precedes its change: what is said is compared with what is in the store by then.
 extension Auditor {
-    func says(_ message: KitchenMessage, to connection: ConnectionID, now: Moment) {
+    func says(_ message: KitchenMessage) {
         switch message.body {
-        case .acks(let batch): for ack in batch.acks where ack.fate == .stored { acknowledged(ack) }
+        case .acks(let batch): for ack in batch.acks { acknowledged(ack) }
         case .leases(let batch): for lease in batch.leases { leased(lease) }
         case .welcome, .refusal, .revokes, .heartbeat, nil: break
         }
@@ -17,8 +17,27 @@ extension Auditor {
         guard let brought = results[ack.lease], !brought.isEmpty else {
             return blame("\(ack.lease.text) is acknowledged, and brought nothing in this round")
         }
-        expect(
-            brought.contains(where: isStored), "\(ack.lease.text) is acknowledged before it is in the store")
+        switch ack.fate {
+        case .stored:
+            expect(
+                brought.contains(where: isStored),
+                "\(ack.lease.text) is acknowledged before it is in the store")
+        case .late, .unknown:
+            // Under a lease that a liar had claimed for another item, nobody can say.
+            guard !plan.has(.liars) else { return }
+            expect(
+                !brought.contains(where: wouldFill),
+                "the success of \(ack.lease.text) is dropped as \(ack.fate), and its slot is empty")
+        case .invalid, .unspecified, .UNRECOGNIZED: break
+        }
+    }
+
+    /// A success fills an empty slot, whatever became of its lease.
+    private func wouldFill(_ result: ItemResult) -> Bool {
+        guard case .done = result.ending, let order = OrderID(result.order), let record = records[order],
+            record.isSealed, !record.isServed, record.items.indices.contains(Int(result.index))
+        else { return false }
+        return !record.isSettled(Int(result.index))
     }
 
     private func isStored(_ result: ItemResult) -> Bool {
@@ -40,7 +59,7 @@ extension Auditor {
         expect(!record.isServed, "\(item.text) is leased, and its order has ended")
     }
 
-    func says(_ message: OrdersMessage, to connection: ConnectionID) {
+    func says(_ message: OrdersMessage) {
         switch message.body {
         case .receipt(let receipt):
             guard let order = OrderID(receipt.order), let record = records[order], record.isSealed else {
@@ -84,6 +103,7 @@ extension Auditor {
             expect(
                 now.wall.milliseconds >= record.notBefore,
                 "\(item.text) is leased before its not_before")
+            if !isOutOfTurn { checkFirstInLine(item, at: grant.station, now: now) }
             takeTurn(item, at: grant.station, isOutOfTurn: isOutOfTurn, now: now)
         }
         grantedNow = []

@@ -5,7 +5,7 @@ import Wire
 // Who holds what: followed from the messages that the assembler takes, and from what it says then.
 extension Auditor {
     /// The assembler has handled one input.
-    func handled(_ input: Input, _ step: Step, now: Moment) {
+    func handled(_ input: Input, _ step: Step) {
         countInput()
         endSessions(step.actions)
         switch input {
@@ -17,7 +17,7 @@ extension Auditor {
     }
 
     /// The round's tick: what it has gathered goes out.
-    func ticked(_ step: Step, isDrained: Bool, now: Moment) {
+    func ticked(_ step: Step, now: Moment) {
         // Workers have one heartbeat limit from the first round on, however long it took to get there.
         for order in restoredOrders {
             records[order]?.waitsUntil = now.instant.advanced(by: plan.configuration.silenceMax)
@@ -42,7 +42,8 @@ extension Auditor {
     private func endSessions(_ actions: [Action]) {
         for action in actions {
             switch action {
-            case .note(.workerLost(_, let number, let count, let why)):
+            case .note(.workerLost(let name, let number, let count, let why)):
+                probations[name] = nil
                 guard let connection = connection(of: number) else {
                     blame("session \(number) is lost, and there is none")
                     continue
@@ -57,8 +58,13 @@ extension Auditor {
                     for (lease, held) in leases where !held.isRevoked { lostNow[lease] = (held, count == 1) }
                 }
                 endSession(connection)
-            case .note(.probationBegan), .note(.examinationBegan): isSomebodyApart = true
-            case .note(.workerLeft(_, let number)):
+            case .note(.probationBegan(let worker, let station, _, _)):
+                probations[worker, default: []].insert(station)
+            case .note(.probationEnded(let worker, let station)):
+                probations[worker]?.remove(station)
+                if probations[worker]?.isEmpty == true { probations[worker] = nil }
+            case .note(.workerLeft(let name, let number)):
+                probations[name] = nil
                 if let connection = connection(of: number) { endSession(connection) }
             case .tellWorker, .lease, .answer, .answerOutcomes, .answerTray, .answerList, .forget, .note:
                 break
@@ -103,6 +109,7 @@ extension Auditor {
 
     private func setCurrent(_ item: ItemRef, _ lease: LeaseID) {
         returned.remove(item)
+        steppedBack.remove(item)
         guard current.updateValue(lease, forKey: item) == nil else { return }
         currentCounts[item.order, default: 0] += 1
         if let record = records[item.order], isAtItsLimit(record) { record.turns.restEverywhere() }
@@ -149,7 +156,9 @@ extension Auditor {
         expect(
             hello.versions.lowest <= welcome.version && welcome.version <= hello.versions.highest,
             "version \(welcome.version) is not one of the worker's")
-        var session = Session(number: welcome.session, capacities: [:])
+        var session = Session(
+            number: welcome.session, name: welcome.name,
+            instance: WorkerInstance(bytes: Array(hello.instance)), capacities: [:])
         for offer in hello.stations { session.capacities[offer.station] = Int(offer.capacity) }
         sessions[connection] = session
         for claim in hello.running + hello.held {
@@ -251,9 +260,37 @@ extension Auditor {
             session.counts[grant.station, default: 0] < capacity,
             "\(name) is given to a worker with \(session.counts[grant.station, default: 0]) leases "
                 + "and places for \(capacity): a place is invented")
+        checkTrust(in: session, connection, with: item, at: grant.station)
         hold(grant.lease, Held(item: item, station: grant.station, connection: connection))
         setCurrent(item, grant.lease)
         let hasLosses = records[item.order]?.losses[item.index] != nil
         grantedNow.append((grant, hasLosses || cameBack.contains(item), now))
+    }
+    /// Who failed an item gets it again only where nobody else is trusted; who is on probation has one lease.
+    private func checkTrust(
+        in session: Session, _ connection: ConnectionID, with item: ItemRef, at station: String
+    ) {
+        if isOnProbation(session, at: station) {
+            let others = held.filter {
+                $0.value.connection == connection && $0.value.station == station && !$0.value.isRevoked
+            }
+            expect(
+                others.isEmpty,
+                "\(item.text) is given to \(session.name), which is on probation and has "
+                    + "\(others.count) leases")
+        }
+        guard let failedBy = records[item.order]?.failedBy[item.index], failedBy.contains(session.instance)
+        else { return }
+        let other = sessions.values.first {
+            !$0.isDraining && $0.capacities[station, default: 0] > 0 && !isOnProbation($0, at: station)
+                && !failedBy.contains($0.instance)
+        }
+        if let other {
+            blame("\(item.text) is given to \(session.name), which failed it, and \(other.name) lives")
+        }
+    }
+
+    private func isOnProbation(_ session: Session, at station: String) -> Bool {
+        probations[session.name]?.contains(station) == true
     }
 }

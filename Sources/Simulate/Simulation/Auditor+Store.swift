@@ -76,8 +76,10 @@ extension Auditor {
         expect(
             failures.count <= limit, "\(item.text) has failed \(failures.count) times; the limit is \(limit)")
         records[order]?.failures[index] = failures
+        records[order]?.failedBy[index, default: []].insert(attempt.instance)
         returned.remove(item)
         records[order]?.lossesInRow[index] = 0
+        suspects.remove(item)
         records[order]?.turns.tried(index, record.items)
     }
 
@@ -102,7 +104,7 @@ extension Auditor {
         }
         records[order]?.losses[index, default: []].append(attempt)
         records[order]?.lossesInRow[index, default: 0] += 1
-        if record.lossesInRow[index, default: 0] > 1 { isSomebodyApart = true }
+        if record.lossesInRow[index, default: 0] > 1 { suspects.insert(item) }
         records[order]?.turns.tried(index, record.items)
     }
 
@@ -117,6 +119,9 @@ extension Auditor {
         let laterCount = before.count - 1 - position
         if laterCount < record.lossesInRow[index, default: 0] {
             records[order]?.lossesInRow[index, default: 0] -= 1
+        }
+        if record.lossesInRow[index, default: 0] < 2 {
+            suspects.remove(ItemRef(order: order, index: index))
         }
         records[order]?.losses[index]?.remove(at: position)
     }
@@ -134,6 +139,7 @@ extension Auditor {
             Int(outcome.landing) == record.outcomes.count + 1,
             "\(item.text) lands as \(outcome.landing) after \(record.outcomes.count)")
         records[order]?.settled[index] = outcome.status
+        suspects.remove(item)
         records[order]?.outcomes.append(outcome)
         records[order]?.counts.add(outcome.status)
         records[order]?.turns.tried(index, record.items)

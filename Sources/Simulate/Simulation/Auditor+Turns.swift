@@ -130,6 +130,9 @@ extension Auditor {
     func beginWaits(now: Moment) {
         turnClock += 1
         let before = aLittleBefore(now)
+        for item in returned where records[item.order].map({ !mayLease($0, now: before) }) ?? true {
+            steppedBack.insert(item)
+        }
         for record in records.values where record.isSealed && !record.isServed {
             for (station, wait) in record.turns.waits where wait.since == nil && wait.untriedCount > 0 {
                 guard mayLease(record, now: before) else { break }
@@ -143,6 +146,20 @@ extension Auditor {
         Moment(
             instant: now.instant.advanced(by: .milliseconds(-2)),
             wall: WallTime(milliseconds: now.wall.milliseconds - 2))
+    }
+
+    /// What came back from a worker goes before all that has turns; where its order could not be leased, it stands among
+    /// the items of that.
+    func checkFirstInLine(_ item: ItemRef, at station: String, now: Moment) {
+        let before = aLittleBefore(now)
+        let passedOver = returned.first {
+            records[$0.order]?.accepted.spec.maxParallel == 0
+                && !suspects.contains($0) && !steppedBack.contains($0)
+                && mayGoFirst($0, at: station, now: before)
+        }
+        if let passedOver {
+            blame("\(item.text) is leased at \(station), and \(passedOver.text), which came back, is not")
+        }
     }
 
     /// What may be leased is leased with the round that makes it so, where a worker has room.
@@ -160,6 +177,12 @@ extension Auditor {
                 }
             }
         }
+    }
+
+    /// Somebody is on probation, or items run apart, or wait for that: then places may be free on purpose.
+    private var isSomebodyApart: Bool {
+        !probations.isEmpty || !suspects.isEmpty
+            || held.values.contains { !$0.isRevoked && records[$0.item.order]?.losses[$0.item.index] != nil }
     }
 
     private func mayTakeTurns(_ record: Record, at station: String, now: Moment) -> Bool {

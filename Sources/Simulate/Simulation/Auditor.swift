@@ -27,6 +27,8 @@ final class Auditor {
         var counts = TrayCounts()
         /// Failures by item.
         var failures: [Int: [LeaseID]] = [:]
+        /// Who failed an item.
+        var failedBy: [Int: Set<WorkerInstance>] = [:]
         var losses: [Int: [AttemptRecord]] = [:]
         /// Since the last failure.
         var lossesInRow: [Int: Int] = [:]
@@ -55,6 +57,8 @@ final class Auditor {
 
     struct Session {
         let number: UInt64
+        let name: String
+        let instance: WorkerInstance
         var capacities: OrderedDictionary<String, Int>
         var isDraining = false
         /// Leases held, by station.
@@ -77,6 +81,8 @@ final class Auditor {
     var current: [ItemRef: LeaseID] = [:]
     /// Items that came back from their workers and have never failed: they go first.
     var returned: OrderedSet<ItemRef> = []
+    /// Those of them that came back when their orders could not be leased. Only ever looked up.
+    var steppedBack: Set<ItemRef> = []
     /// How many of an order's slots count on leases. Only ever looked up.
     var currentCounts: [OrderID: Int] = [:]
     /// What had begun before the assembler's start, until its first round.
@@ -102,8 +108,10 @@ final class Auditor {
     var runningOrderCount = 0
     /// Those that are being submitted among them.
     var openCount = 0
-    /// Somebody was on probation, or an item ran apart: then places may be free on purpose.
-    var isSomebodyApart = false
+    /// Workers on probation, by name, and where.
+    var probations: OrderedDictionary<String, Set<String>> = [:]
+    /// Unsettled items that lost their last workers, two or more. Only ever counted.
+    var suspects: Set<ItemRef> = []
     /// No running order's deadline is earlier.
     var nextDeadline = Int64.max
 
@@ -130,7 +138,8 @@ final class Auditor {
         if !isTrue { blame(what()) }
     }
 
-    var isTimeForEverything: Bool { roundCount % 1_000 == 0 }
+    /// A bench has rounds by the thousand, and much in each.
+    var isTimeForEverything: Bool { roundCount % (plan.isBusy ? 1_000 : 100) == 0 }
 
     func roundEnded(now: Moment) {
         checkGrants()
@@ -206,9 +215,11 @@ final class Auditor {
         currentCounts = [:]
         returned = []
         restoredOrders = []
+        steppedBack = []
         cameBack = []
         leaseCounts = [:]
         lastTenths = [:]
+        probations = [:]
     }
 
     // MARK: What is true
