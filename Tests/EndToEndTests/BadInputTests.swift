@@ -65,7 +65,7 @@ extension EndToEnd {
                 print("\(command): \(peak) MiB at most")
                 #expect(ending == .exit(65), "\(producer.errorText)")
                 #expect(producer.errorText.contains(words), "\(producer.errorText)")
-                #expect((1...mebibytesMax).contains(peak))
+                #expect((1...mebibytesMax * costFactor).contains(peak))
             }
         }
 

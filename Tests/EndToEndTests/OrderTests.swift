@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// One after the other: each has processes of its own, and some of them measure time.
-@Suite("End to end", .serialized, .timeLimit(.minutes(2)))
+@Suite("End to end", .serialized, .timeLimit(.minutes(2 * costFactor)))
 enum EndToEnd {}
 
 extension EndToEnd {
@@ -18,7 +18,7 @@ extension EndToEnd {
 
                 let report = try served.report()
                 #expect(report.status == "complete")
-                #expect((3.0..<3.5).contains(report.elapsedSeconds))
+                #expect((3.0..<3 + 0.5 * Double(costFactor)).contains(report.elapsedSeconds))
                 #expect(report.items.map(\.name) == ["burger", "fries", "cola"])
                 #expect(report.items.map(\.station) == ["grill", "fryer", "drinks"])
                 #expect(
@@ -60,12 +60,12 @@ extension EndToEnd {
                 try await shop.startWorkers("worker-1", "worker-2", "worker-3")
                 try shop.write("short.yaml", naps(seconds: 0.3, count: 3))
                 let together = try await shop.produce("submit", "short.yaml", "--wait", "--json").report()
-                #expect((0.3..<0.6).contains(together.elapsedSeconds))
+                #expect((0.3..<0.6).contains(together.elapsedSeconds / Double(costFactor)))
                 let apart = try await shop.produce(
                     "submit", "short.yaml", "--max-parallel", "1", "--wait", "--json"
                 )
                 .report()
-                #expect((0.9..<1.3).contains(apart.elapsedSeconds))
+                #expect((0.9..<1.3).contains(apart.elapsedSeconds / Double(costFactor)))
             }
         }
 
@@ -164,7 +164,8 @@ extension EndToEnd {
 
 /// An order file of items that sleep.
 func naps(seconds: Double, count: Int) -> String {
-    "items:\n"
+    let seconds = seconds * Double(costFactor)
+    return "items:\n"
         + (0..<count).map { "  - {name: nap-\($0), station: grill, payload: {seconds: \(seconds)}}\n" }
         .joined()
 }

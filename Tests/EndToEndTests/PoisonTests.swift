@@ -3,7 +3,7 @@ import Glibc
 import Testing
 
 extension EndToEnd {
-    @Suite("An item that ends its workers", .timeLimit(.minutes(3)))
+    @Suite("An item that ends its workers", .timeLimit(.minutes(3 * costFactor)))
     struct PoisonTests {
         /// `chop` ends the worker that runs it where its payload says so: only a process called worker, so that
         /// an orphan harms nobody else.
@@ -83,7 +83,7 @@ extension EndToEnd {
                     try await supervisor.eventually("the end of an ordinary order") { waiting.hasEnded }
                     let echo = try await shop.finish(waiting).report()
                     #expect(echo.status == "complete")
-                    #expect(echo.elapsedSeconds < 3)
+                    #expect(echo.elapsedSeconds < 3 * Double(costFactor))
                     flowCount += 1
                     return try await ended(poisoned, in: shop)
                 }

@@ -111,12 +111,18 @@ struct TookTooLong: Error, CustomStringConvertible {
     var description: String { "\(what) did not come within \(limit)" }
 }
 
-/// Asks until there is an answer.
+/// How much more time and memory than usual everything costs here: limits are multiplied by it, and naps.
+///
+/// `TRAY_COST_FACTOR`, which `scripts/sanitize` sets; 1 without it.
+let costFactor = ProcessInfo.processInfo.environment["TRAY_COST_FACTOR"].flatMap { Int($0) } ?? 1
+
+/// Asks until there is an answer, for `limit` times `costFactor`.
 @discardableResult
 func eventually<Answer>(
     _ what: String, within limit: Duration = .seconds(20), every pause: Duration = .milliseconds(20),
     _ question: () async throws -> Answer?
 ) async throws -> Answer {
+    let limit = limit * costFactor
     let deadline = ContinuousClock.now + limit
     while true {
         if let answer = try await question() { return answer }

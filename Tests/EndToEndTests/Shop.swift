@@ -23,6 +23,10 @@ final class Shop {
             "TRAY_STORE": folder.appending(path: "tray.sqlite").path,
             "TRAY_MENU": Place.repository.appending(path: "config/menu.yaml").path,
         ]
+        // What `scripts/sanitize` tells every process.
+        for name in ["ASAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS", "LD_PRELOAD"] {
+            environment[name] = inherited[name]
+        }
         try write("worker.yaml", Shop.stations)
     }
 
