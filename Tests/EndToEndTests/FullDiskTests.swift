@@ -11,7 +11,13 @@ extension EndToEnd {
                 try await Disk.open(mebibytes: 64, in: shop) { disk in
                     shop.environment["TRAY_DISK_RESERVE_MIB"] = "16"
                     let assembler = try await shop.startAssembler()
-                    try shop.writeLargeEchoes("order.yaml", count: 40, kibibytes: 300)
+                    // A small order with large results: the room that the store has made for the one, and can use
+                    // again after a checkpoint, is not enough for the others.
+                    try shop.write(
+                        "worker.yaml",
+                        "stations:\n  bulk: {handler: command, command: [sh, -c, 'yes | head -c 300000']}\n")
+                    try shop.write(
+                        "order.yaml", "items:\n" + String(repeating: "  - {station: bulk}\n", count: 40))
                     let order = try await shop.produce("submit", "order.yaml").line
                     let watcher = try shop.start("producer", "watch", order, "--follow", "--json")
                     try disk.fill()
