@@ -49,7 +49,9 @@ extension EndToEnd {
             try await Shop.open { shop in
                 let first = try await shop.startAssembler()
                 let lines = String(repeating: "x\n", count: 200_000)
-                let map = try shop.start("producer", ["map", "--station", "nowhere"], input: lines)
+                let map = try shop.start(
+                    "producer", ["map", "--station", "nowhere", "--timeout", "\(10 * costFactor)s"],
+                    input: lines)
                 try await eventually("the order", within: .seconds(60)) {
                     first.errorText.contains("order accepted") ? true : nil
                 }
