@@ -53,6 +53,8 @@ class Judge:
     - `final`: `orders`: all reports, after the assembler was killed and started once more
     - `ran`: `order`, `index`, `lease`: an execution
     - `killed`: `worker`: by the saboteur
+    - `poison`: `killed`: the pids of the workers that poison items killed
+    - `ended`: `process`, `pid`
     - `unexpected`, `lost`, `hung`: `message`: seen while it ran
     """
 
@@ -248,13 +250,16 @@ class Judge:
                 self.verdict.duplicated.append(wrong)
 
     def _is_mistaken(self, report: Record, wrong: "Wrong") -> bool:
-        """An innocent item that is poisoned, where the saboteur has killed every worker that it lost.
+        """An innocent item that is poisoned, where something else has killed every worker that it lost.
 
-        To the assembler that looks like poison, and README.md says so.
+        To the assembler that looks like poison. A poison item may have killed those that ran both, as it would not if
+        the item had run by itself, and it had when it lost the last one: that one the saboteur has killed.
         """
         if wrong.poisoned_index is None:
             return False
-        killed = [(record["worker"], record["at"]) for record in self._by_kind["killed"]]
+        by_saboteur = [(record["worker"], record["at"]) for record in self._by_kind["killed"]]
+        pids = {pid for record in self._by_kind["poison"] for pid in record["killed"]}
+        by_poison = [(record["process"], record["at"]) for record in self._by_kind["ended"] if record["pid"] in pids]
         losses = [
             (record["event"]["data"]["worker"], record["at"])
             for record in self._by_kind["event"]
@@ -262,12 +267,16 @@ class Judge:
             and record["event"]["data"]["order"] == report["order"]
             and record["event"]["data"]["index"] == wrong.poisoned_index
         ]
-        own = [
-            (worker, at)
-            for worker, at in losses
-            if any(worker.startswith(name) and abs(at - killed_at) < 1 for name, killed_at in killed)
-        ]
-        return len(own) >= 5 and len(own) == len(losses)
+
+
+        def is_among(loss: tuple[str, float], kills: list[tuple[str, float]]) -> bool:
+            return any(loss[0].startswith(name) and abs(loss[1] - at) < 1 for name, at in kills)
+
+        return (
+            len(losses) >= 5
+            and is_among(losses[-1], by_saboteur)
+            and all(is_among(loss, by_saboteur + by_poison) for loss in losses)
+        )
 
 
 class Wrong(str):

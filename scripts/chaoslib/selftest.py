@@ -105,6 +105,26 @@ def _rename(order: int, **fields: object) -> Plant:
     return lambda records: _final(records)[order].update(fields)
 
 
+def _losses(killers: list[str]) -> Plant:
+    """The first item of the third order lost five workers, each to `saboteur`, `poison` or nobody, and is called poison."""
+
+    def plant(records: list[Record]) -> None:
+        _change(2, 0, status="poisoned", error={"kind": "poisoned"})(records)
+        _final(records)[2]["counts"].update(done=0, poisoned=1)
+        for number in range(5):
+            loss = _event(10 + number, "attempt.lost", KILLED, 0, worker=f"worker-{number}")
+            records.insert(-2, loss)
+            killer = killers[number] if number < len(killers) else ""
+            if killer == "saboteur":
+                records.insert(-2, {"what": "killed", "worker": f"worker-{number}", "at": loss["at"] + 0.1})
+            elif killer == "poison":
+                end = {"what": "ended", "process": f"worker-{number}", "pid": number, "at": loss["at"] + 0.1}
+                records.insert(-2, end)
+                records.insert(-2, {"what": "poison", "killed": [number]})
+
+    return plant
+
+
 def _add(record: Record) -> Plant:
     return lambda records: records.insert(-2, record)
 
@@ -139,6 +159,9 @@ PLANTED: list[tuple[str, str, Plant]] = [
     ("nobody submitted an order", "unexpected", _rename(2, name="chaos-9")),
     ("a result is wrong", "unexpected", _change(2, 0, result=2)),
     ("an innocent is poisoned", "unexpected", _change(2, 0, status="poisoned", error={"kind": "poisoned"})),
+    ("five workers of an innocent died of nothing known", "unexpected", _losses([])),
+    ("an innocent lost its last worker to poison, and was alone", "unexpected", _losses(["poison"] * 5)),
+    ("an innocent lost one worker to nothing known", "unexpected", _losses(["poison", "", "poison", "poison", "saboteur"])),
     ("poison is done", "unexpected", _change(0, 3, status="done", error=None)),
     ("a failing item is done", "unexpected", _change(0, 1, status="done", error=None)),
     ("an attempt ran out of time", "unexpected", _change(0, 1, error={"kind": "timeout"})),
@@ -154,9 +177,22 @@ PLANTED: list[tuple[str, str, Plant]] = [
 ]  # fmt: skip
 
 
+MISTAKEN: list[tuple[str, Plant]] = [
+    ("the saboteur killed five workers of an innocent", _losses(["saboteur"] * 5)),
+    ("the saboteur killed one that an innocent had alone, after it ran beside poison", _losses(["poison"] * 4 + ["saboteur"])),
+]
+
+
 def run() -> int:
     """Prints what is not as it should be; the exit code."""
     faults = _complaints(Judge(sound()).judge(), None, "a sound journal")
+    for sentence, plant in MISTAKEN:
+        records = copy.deepcopy(sound())
+        plant(records)
+        verdict = Judge(records).judge()
+        if len(verdict.mistaken) != 1 or any(getattr(verdict, wrong) for wrong in WRONGS):
+            found = {wrong: getattr(verdict, wrong) for wrong in WRONGS if getattr(verdict, wrong)}
+            faults.append(f"{sentence}: {len(verdict.mistaken)} mistaken for poison, and {found}")
     for sentence, counter, plant in PLANTED:
         records = copy.deepcopy(sound())
         plant(records)
