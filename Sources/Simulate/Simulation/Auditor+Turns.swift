@@ -148,8 +148,8 @@ extension Auditor {
             wall: WallTime(milliseconds: now.wall.milliseconds - 2))
     }
 
-    /// What came back from a worker goes before all that has turns; where its order could not be leased, it stands among
-    /// the items of that.
+    /// What came back from a worker goes before all that has turns; where its order could not be leased, it stands
+    /// among the items of that.
     func checkFirstInLine(_ item: ItemRef, at station: String, now: Moment) {
         let before = aLittleBefore(now)
         let passedOver = returned.first {
