@@ -20,9 +20,7 @@ extension AssemblerMachine {
         leaseReturned(at: station, to: &openings, now: now)
         var passedOver: [Station.QueuedOrder] = []
         while let best = openings.best, let queued = stations[station.value].dequeue() {
-            switch trays[queued.order]?.takeNext(
-                at: station, of: stations[station.value], among: sessions, best: best)
-            {
+            switch takeNext(of: queued.order, at: station, best: best) {
             case .item(let index, let place):
                 let item = ItemKey(order: queued.order, index: index)
                 grant(item, at: station, to: place, of: &openings, now: now)
@@ -36,6 +34,14 @@ extension AssemblerMachine {
         }
         for queued in passedOver.reversed() { stations[station.value].putBack(queued) }
         stations[station.value].dropEmptyLevels()
+    }
+
+    /// - Parameter best: the place that gets what any worker may have.
+    private mutating func takeNext(of order: OrderID, at station: StationIndex, best: Int) -> Tray.Next? {
+        if let item = trays.look(at: order, { $0.takeUntried(at: station) }) ?? nil {
+            return .item(item, place: best)
+        }
+        return trays[order]?.takeNext(at: station, of: stations[station.value], among: sessions, best: best)
     }
 
     /// What a lost worker held goes first.

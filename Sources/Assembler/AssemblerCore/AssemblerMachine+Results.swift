@@ -35,7 +35,7 @@ extension AssemblerMachine {
             if let held { trust(held) }
             // A success fills an empty slot, whatever became of its lease.
             if case .settled = state { return late(item, from: connection) }
-            let worker = sessions[holder]?.countDone() ?? ""
+            let worker = sessions.look(at: holder) { $0.countDone() } ?? ""
             let ran = Int64(clamping: result.elapsedUs / 1_000)
             settle(
                 item, .done, result: content, error: nil, worker: worker,
@@ -212,21 +212,23 @@ extension AssemblerMachine {
     /// The handler has ended: its place is free again.
     private mutating func end(_ held: HeldLease) {
         leases[held.key] = nil
-        sessions[held.connection]?.leasedCount -= 1
-        if held.state == .revoked { sessions[held.connection]?.stoppingCount -= 1 }
+        let runsNothing = sessions.look(at: held.connection) { session in
+            session.leasedCount -= 1
+            if held.state == .revoked { session.stoppingCount -= 1 }
+            return session.runningCount == 0
+        }
         let station = held.station.value
         if let place = stations[station].placeIndex(of: held.connection, near: held.place) {
             stations[station].places[place].leasedCount -= 1
             if held.state == .revoked { stations[station].places[place].stoppingCount -= 1 }
         }
         markChanged(held.station)
-        leaseStopped(held.connection)
+        if runsNothing == true { lastStopped(held.connection) }
     }
 
-    /// It may have been the last that ran.
-    private mutating func leaseStopped(_ connection: ConnectionID) {
-        guard sessions.look(at: connection, { $0.runningCount }) == 0, let session = sessions[connection]
-        else { return }
+    /// The worker runs no lease any more.
+    private mutating func lastStopped(_ connection: ConnectionID) {
+        guard let session = sessions[connection] else { return }
         if session.examination != nil { round.freedExaminers.append(connection) }
         for station in session.stations where !stations[station.value].suspects.isEmpty {
             markChanged(station)
@@ -248,8 +250,11 @@ extension AssemblerMachine {
         if let place = stations[held.station.value].placeIndex(of: held.connection) {
             stations[held.station.value].places[place].stoppingCount += 1
         }
-        sessions[held.connection]?.stoppingCount += 1
-        leaseStopped(held.connection)
+        let runsNothing = sessions.look(at: held.connection) { session in
+            session.stoppingCount += 1
+            return session.runningCount == 0
+        }
+        if runsNothing == true { lastStopped(held.connection) }
         sendRevoke(key, to: held.connection, reason)
     }
 

@@ -44,13 +44,17 @@ enum SubmissionRules {
             return "items: \(firstIndex + items.count) came for an order of \(firstIndex + openSlots)"
         }
         for (offset, item) in items.enumerated() {
-            if let complaint = complaint(about: item) { return "items[\(firstIndex + offset)].\(complaint)" }
+            // Items in a row are often for the same station, which is well named then.
+            let isNamed = offset > 0 && items[offset - 1].station == item.station
+            if let complaint = complaint(about: item, isStationValid: isNamed) {
+                return "items[\(firstIndex + offset)].\(complaint)"
+            }
         }
         return nil
     }
 
-    private static func complaint(about item: Item) -> String? {
-        guard Label.isValid(item.station) else {
+    private static func complaint(about item: Item, isStationValid: Bool) -> String? {
+        guard isStationValid || Label.isValid(item.station) else {
             return
                 "station: '\(item.station.prefix(80))' is not 1 to \(Limits.labelBytesMax) letters, digits, "
                 + "'.', '_' and '-'"

@@ -262,6 +262,15 @@ struct Tray {
         case wait
     }
 
+    /// Takes the next item for a station where it is one that never failed: any worker may have that.
+    mutating func takeUntried(at station: StationIndex) -> Int? {
+        guard mayLease, let line = knownLine(at: station), lines[line].retries.isEmpty,
+            let item = lines[line].items.first, isOrdinary(item), slots[item].failureCount == 0
+        else { return nil }
+        lines[line].items.removeFirst()
+        return item
+    }
+
     /// Takes the next item for a station, and chooses who gets it. Retries go before what was never tried.
     /// - Parameter best: the place that gets what anybody may have.
     mutating func takeNext(

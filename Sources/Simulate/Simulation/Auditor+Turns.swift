@@ -164,15 +164,18 @@ extension Auditor {
 
     /// What may be leased is leased with the round that makes it so, where a worker has room.
     func checkNobodyIdles(now: Moment) {
-        guard !isSomebodyApart else { return }
         let before = aLittleBefore(now)
         for session in sessions.values where !session.isDraining {
             for (station, capacity) in session.capacities where session.counts[station, default: 0] < capacity
             {
-                if let order = records.values.first(where: { mayTakeTurns($0, at: station, now: before) }) {
+                if let order = records.values.first(where: { mayTakeTurns($0, at: station, now: before) }),
+                    !isSomebodyApart
+                {
                     blame("\(order.accepted.id) waits at \(station), and a worker has places free there")
                 }
-                if let item = returned.first(where: { mayGoFirst($0, at: station, now: before) }) {
+                if let item = returned.first(where: { mayGoFirst($0, at: station, now: before) }),
+                    !isSomebodyApart
+                {
                     blame("\(item.text) came back, and a worker has places free at \(station)")
                 }
             }
