@@ -141,7 +141,8 @@ extension RecordedRun {
         let hasty = acknowledgements.map { acknowledgement in
             Acknowledgement(
                 content: acknowledgement.content,
-                position: beforeSyncs.last { $0 < acknowledgement.position } ?? 0)
+                // Where everything costs more it is seen late, and other syncs are between.
+                position: beforeSyncs.prefix { $0 < acknowledgement.position }.suffix(costFactor).first ?? 0)
         }
         return RecordedRun(
             journal: journal, sent: sent, acknowledgements: hasty, retentionPosition: retentionPosition)
