@@ -117,6 +117,9 @@ extension EndToEnd {
                     "producer", "map", "--station", "echo", "--keep-order", "--orders", proxy.endpoint,
                     input: lines)
                 if trouble == .delay { proxy.behave(Proxy.Manner(delay: .milliseconds(300))) }
+                try await eventually("a connection", every: .milliseconds(1)) {
+                    proxy.acceptedCount > 0 ? true : nil
+                }
                 for _ in 0..<20 where mapping.hasEnded == nil {
                     if trouble == .cut { proxy.cut() }
                     if trouble == .reset { proxy.reset() }
