@@ -83,7 +83,7 @@ extension OrderID {
     public init?(_ field: Data) { self.init(bytes: field) }
 
     /// For a message's field.
-    public var data: Data { Data(bytes) }
+    public var data: Data { withBytes { Data($0) } }
 }
 
 extension LeaseID: Comparable {

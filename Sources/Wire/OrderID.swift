@@ -49,8 +49,10 @@ public struct OrderID: Hashable, Comparable, Sendable {
         self.init(high: high, low: low)
     }
 
-    public var bytes: [UInt8] {
-        [high, low].flatMap { word in (0..<8).map { UInt8(truncatingIfNeeded: word >> (56 - 8 * $0)) } }
+    public var bytes: [UInt8] { withBytes { Array($0) } }
+
+    func withBytes<Result>(_ use: (UnsafeRawBufferPointer) -> Result) -> Result {
+        withUnsafeBytes(of: (high.bigEndian, low.bigEndian), use)
     }
 
     /// When the id was drawn, by the clock of the producer that drew it.
@@ -73,12 +75,13 @@ public struct OrderID: Hashable, Comparable, Sendable {
 extension OrderID: CustomStringConvertible {
     public var description: String {
         var (high, low) = (self.high, self.low)
-        var characters: [UInt8] = []
-        for _ in 0..<26 {
-            characters.append(OrderID.alphabet[Int(low & 31)])
-            low = low >> 5 | high << 59
-            high >>= 5
+        return String(unsafeUninitializedCapacity: 26) { characters in
+            for position in (0..<26).reversed() {
+                characters[position] = OrderID.alphabet[Int(low & 31)]
+                low = low >> 5 | high << 59
+                high >>= 5
+            }
+            return 26
         }
-        return String(decoding: characters.reversed(), as: UTF8.self)
     }
 }
