@@ -34,25 +34,6 @@ struct LogFile {
         return log.damagedFrame().map { "frame \($0) of its log does not agree with its checksum" }
     }
 
-    /// Whether SQLite finds anything in the log of the store at `path`: a whole commit that agrees with its checksums.
-    static func holdsCommit(ofStore path: String) -> Bool {
-        let descriptor = open(StoreFiles.log(of: path), O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return false }
-        defer { close(descriptor) }
-        return LogFile(descriptor)?.hasCommit() ?? false
-    }
-
-    private func hasCommit() -> Bool {
-        var (previous, index) = (headerChecksum, 0)
-        while let frame = frame(index), frame.salts == salts,
-            frame.checksum(after: previous, isBigEndian: isBigEndian) == frame.stored
-        {
-            if frame.isCommit { return true }
-            (previous, index) = (frame.stored, index + 1)
-        }
-        return false
-    }
-
     private init?(_ descriptor: Int32) {
         guard let header = LogFile.read(descriptor, at: 0, count: LogFile.headerByteCount) else { return nil }
         func number(_ offset: Int) -> UInt32 {

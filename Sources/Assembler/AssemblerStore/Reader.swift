@@ -61,8 +61,6 @@ struct Reader {
         guard let escaped = path.addingPercentEncoding(withAllowedCharacters: .urlPathAllowed) else {
             throw .inaccessible(path: path, detail: "its name is no UTF-8")
         }
-        // A log with nothing in it SQLite would remove when it closes, although it only reads.
-        let isLogRead = LogFile.holdsCommit(ofStore: path)
-        return "file:\(escaped)?vfs=unix-none" + (isLogRead ? "" : "&immutable=1")
+        return "file:\(escaped)?vfs=unix-none"
     }
 }

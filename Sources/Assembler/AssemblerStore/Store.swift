@@ -58,35 +58,19 @@ public final class Store {
     public func begin(at now: WallTime) throws(StoreError) -> (incarnation: UInt32, orders: [RestoredOrder]) {
         try checkInPlace()
         let before = files == nil ? nil : try perform { try RestoredOrder.all(in: $0) }
-        let keeper = files == nil ? nil : Store.keeper(of: path)
-        defer { try? keeper?.close() }
         do throws(StoreError) {
             try takeUpWriting()
-            let number = try perform { try Store.recordStart(at: now, in: $0) }
+            let number = try perform { database in
+                try database.execute(
+                    sql: "INSERT INTO assembler_start (at_ms) VALUES (?)", arguments: [now.milliseconds])
+                return database.lastInsertedRowID
+            }
             if let before { return (UInt32(clamping: number), before) }
             return (UInt32(clamping: number), try perform { try RestoredOrder.all(in: $0) })
         } catch {
             try goBackToReading()
             throw error
         }
-    }
-
-    /// The first that is written: what only writing finds damaged is left as it is, its log beside it.
-    private static func recordStart(at now: WallTime, in database: Database) throws -> Int64 {
-        func record() throws {
-            try database.execute(
-                sql: "INSERT INTO assembler_start (at_ms) VALUES (?)", arguments: [now.milliseconds])
-        }
-        do {
-            try record()
-        } catch DatabaseError.SQLITE_FULL {
-            // It may be the log that fills the disk.
-            try foldLog(database)
-            try record()
-        }
-        let number = database.lastInsertedRowID
-        try foldLog(database)
-        return number
     }
 
     private func takeUpWriting() throws(StoreError) {
@@ -111,29 +95,15 @@ public final class Store {
         // What is unfinished is undone by SQLite, its marks too.
         let isNew = try StoreFile.inspect(path) == .missing || StoreFile.isUnfinished(path)
         let connection = try DatabaseQueue(path: path, configuration: configuration)
-        if !isNew {
-            // One that somebody has copied may have no log yet: a damaged one shall not get one first.
-            try Schema.migrator.migrate(connection)
-        }
         try connection.writeWithoutTransaction { try prepare($0, isNew: isNew) }
-        if isNew { try Schema.migrator.migrate(connection) }
+        try Schema.migrator.migrate(connection)
         if isNew {
             // SQLite syncs the folder of its files, and none that this one stands in.
             let folder = URL(filePath: path).absoluteURL.deletingLastPathComponent()
             try StoreFile.syncFolders(from: folder, storePath: path)
         }
+        try connection.writeWithoutTransaction(foldLog)
         return connection
-    }
-
-    /// A connection that does nothing. The last one that closes folds the log into the file, and this one, which can
-    /// only read, does not: while it is there, one that gives up leaves both as they were.
-    private static func keeper(of path: String) -> DatabaseQueue? {
-        var configuration = configuration
-        configuration.readonly = true
-        let keeper = try? DatabaseQueue(path: path, configuration: configuration)
-        // It is there for others once it has read.
-        _ = try? keeper?.read { try $0.tableExists("assembler_start") }
-        return keeper
     }
 
     private static var configuration: Configuration {

@@ -10,8 +10,6 @@ import Testing
 struct MutationTests {
     static let environment = ProcessInfo.processInfo.environment
     static let fileCount = environment["TRAY_STORE_FILES"].flatMap { Int($0) } ?? 200
-    /// The first of them: to look at one again.
-    static let firstFile = environment["TRAY_STORE_FIRST"].flatMap { Int($0) } ?? 0
     static let seed = environment["TRAY_STORE_SEED"].flatMap { UInt64($0) } ?? 1
     /// A process of its own for so many, so that a crash costs no more.
     static let batchFileCount = 2_500
@@ -26,7 +24,7 @@ struct MutationTests {
         let kitchen = try Kitchen()
         try FileManager.default.createDirectory(atPath: kitchen.folder, withIntermediateDirectories: true)
         let (begin, progress) = (ContinuousClock.now, "\(kitchen.folder)/progress")
-        var (first, crashCount, total) = (MutationTests.firstFile, 0, MutationBatch.Tally())
+        var (first, crashCount, total) = (0, 0, MutationBatch.Tally())
         while first < MutationTests.fileCount && crashCount < MutationTests.crashCountMax {
             let (start, end) = (first, min(first + MutationTests.batchFileCount, MutationTests.fileCount))
             let seed = MutationTests.seed
@@ -51,13 +49,6 @@ struct MutationTests {
         #expect(total.findings.isEmpty, "\(total.findings.prefix(20).joined(separator: "\n"))")
         #expect(total.peakGrowthKibibytes < MutationTests.costFactor * 256 << 10)
         #expect(total.refused > 0 && total.opened > 0)
-    }
-
-    @Test("that only writing finds damaged stay as they are, log and all", arguments: [36_502, 37_184])
-    func damagedForWriting(number: Int) throws {
-        let (ending, findings) = try MutationBatch.examine(number, ofSeed: 1)
-        #expect(ending == .refused)
-        #expect(findings == [])
     }
 }
 
@@ -90,13 +81,6 @@ struct MutationBatch {
             fputs("\(ending) \(number)\n", log)
         }
         fputs("growth \(try MutationBatch.peakKibibytes - before)\n", log)
-    }
-
-    static func examine(_ number: Int, ofSeed seed: UInt64) throws -> (MutatedStore.Ending, [String]) {
-        let kitchen = try Kitchen()
-        try FileManager.default.createDirectory(
-            at: URL(filePath: kitchen.path).deletingLastPathComponent(), withIntermediateDirectories: true)
-        return try MutationBatch(progress: "", seed: seed).examine(number, try bases(), kitchen)
     }
 
     private func examine(
