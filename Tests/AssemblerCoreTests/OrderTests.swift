@@ -153,6 +153,8 @@ struct OrderTests {
             ("priority", Shop.submit(shop.newOrderID(), Shop.items("grill")) { $0.priority = 101 }),
             ("name", Shop.submit(shop.newOrderID(), []) { $0.name = String(repeating: "x", count: 201) }),
             ("items[1].station", Shop.submit(shop.newOrderID(), Shop.items("grill", "gr ill"))),
+            // The same character to a reader, and other bytes: the sign of the kelvin.
+            ("items[1].station", Shop.submit(shop.newOrderID(), Shop.items("K", "\u{212A}"))),
             (
                 "items[0].timeout",
                 Shop.submit(

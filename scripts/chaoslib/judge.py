@@ -268,7 +268,6 @@ class Judge:
             and record["event"]["data"]["index"] == wrong.poisoned_index
         ]
 
-
         def is_among(loss: tuple[str, float], kills: list[tuple[str, float]]) -> bool:
             return any(loss[0].startswith(name) and abs(loss[1] - at) < 1 for name, at in kills)
 

@@ -37,7 +37,9 @@ extension AssemblerMachine {
         let instance = WorkerInstance(bytes: Array(hello.instance))
         let isKnown = sessions[connection] != nil
         let replaced = sessions.elements.filter { $0.value.instance == instance || $0.key == connection }
-        for other in replaced.map(\.key).sorted() { endSession(other, .replaced, now: now) }
+        for (other, _) in replaced.sorted(by: { $0.value.number < $1.value.number }) {
+            endSession(other, .replaced, now: now)
+        }
         takeBackLosses(of: instance)
         let stationIndexes = hello.stations.map { station(named: $0.station) }
         let session = Session(

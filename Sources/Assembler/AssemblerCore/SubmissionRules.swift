@@ -45,7 +45,7 @@ enum SubmissionRules {
         }
         for (offset, item) in items.enumerated() {
             // Items in a row are often for the same station, which is well named then.
-            let isNamed = offset > 0 && items[offset - 1].station == item.station
+            let isNamed = offset > 0 && items[offset - 1].station.utf8.elementsEqual(item.station.utf8)
             if let complaint = complaint(about: item, isStationValid: isNamed) {
                 return "items[\(firstIndex + offset)].\(complaint)"
             }

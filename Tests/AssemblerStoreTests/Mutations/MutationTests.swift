@@ -10,6 +10,8 @@ import Testing
 struct MutationTests {
     static let environment = ProcessInfo.processInfo.environment
     static let fileCount = environment["TRAY_STORE_FILES"].flatMap { Int($0) } ?? 200
+    /// The first of them: to look at one again.
+    static let firstFile = environment["TRAY_STORE_FIRST"].flatMap { Int($0) } ?? 0
     static let seed = environment["TRAY_STORE_SEED"].flatMap { UInt64($0) } ?? 1
     /// A process of its own for so many, so that a crash costs no more.
     static let batchFileCount = 2_500
@@ -24,7 +26,7 @@ struct MutationTests {
         let kitchen = try Kitchen()
         try FileManager.default.createDirectory(atPath: kitchen.folder, withIntermediateDirectories: true)
         let (begin, progress) = (ContinuousClock.now, "\(kitchen.folder)/progress")
-        var (first, crashCount, total) = (0, 0, MutationBatch.Tally())
+        var (first, crashCount, total) = (MutationTests.firstFile, 0, MutationBatch.Tally())
         while first < MutationTests.fileCount && crashCount < MutationTests.crashCountMax {
             let (start, end) = (first, min(first + MutationTests.batchFileCount, MutationTests.fileCount))
             let seed = MutationTests.seed
