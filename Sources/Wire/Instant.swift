@@ -22,6 +22,13 @@ public struct WallTime: Hashable, Comparable, Sendable {
     public init(milliseconds: Int64) { self.milliseconds = milliseconds }
 
     public static func < (left: WallTime, right: WallTime) -> Bool { left.milliseconds < right.milliseconds }
+
+    /// Negative where `other` is the earlier one; spans beyond 292 million years saturate.
+    public func duration(to other: WallTime) -> Duration {
+        let (span, overflow) = other.milliseconds.subtractingReportingOverflow(milliseconds)
+        guard overflow else { return .milliseconds(span) }
+        return .milliseconds(other > self ? Int64.max : .min)
+    }
 }
 
 /// Now, on both clocks.

@@ -160,6 +160,17 @@ struct RestoringTests {
         #expect(shop.round().served == [.expired])
     }
 
+    @Test(
+        "an order whose time of acceptance is any number at all is taken up (FM-22)",
+        arguments: [Int64.min, .min + 1, -1, 0, .max - 1, .max], [UInt64(5_000), .max])
+    func anyTime(acceptedAt: Int64, deadlineMilliseconds: UInt64) throws {
+        let order = restored(["grill"], deadlineMilliseconds: deadlineMilliseconds, acceptedAt: acceptedAt)
+        var shop = Shop(incarnation: 2, restoring: [order])
+        _ = shop.live(.milliseconds(1))
+        let summary = try #require(shop.core.summary(of: id, now: shop.now))
+        #expect(summary.itemCount == 1)
+    }
+
     @Test("a clock that was set back gives an order at most its original span")
     func clockSetBack() {
         let order = restored(["grill"], deadlineMilliseconds: 5_000, acceptedAt: 1_800_000_000_000)

@@ -42,7 +42,7 @@ extension AssemblerMachine {
         guard let accepted = trays[order]?.accepted else { return }
         let span = accepted.spec.hasDeadlineMs ? accepted.spec.deadlineMs.asDuration : configuration.deadline
         guard span > .zero else { return }
-        let passed = Duration.milliseconds(now.wall.milliseconds - accepted.acceptedAt.milliseconds)
+        let passed = accepted.acceptedAt.duration(to: now.wall)
         let left = min(max(span - passed, .zero), span)
         timers.set(.orderDeadline(order), at: now.instant.advanced(by: left))
     }

@@ -81,7 +81,7 @@ extension AssemblerMachine {
 
     func elapsed(of tray: Tray, now: Moment) -> Duration {
         if let arrivedAt = tray.arrivedAt { return arrivedAt.duration(to: now.instant) }
-        return .milliseconds(max(0, now.wall.milliseconds - tray.accepted.acceptedAt.milliseconds))
+        return max(.zero, tray.accepted.acceptedAt.duration(to: now.wall))
     }
 
     // MARK: Ends from outside

@@ -10,7 +10,7 @@ import Testing
 struct MutationTests {
     static let environment = ProcessInfo.processInfo.environment
     static let fileCount = environment["TRAY_STORE_FILES"].flatMap { Int($0) } ?? 200
-    /// The first of them: to look at one again.
+    /// The first of them. One alone is looked at in this process, so that a crash says where.
     static let firstFile = environment["TRAY_STORE_FIRST"].flatMap { Int($0) } ?? 0
     static let seed = environment["TRAY_STORE_SEED"].flatMap { UInt64($0) } ?? 1
     /// A process of its own for so many, so that a crash costs no more.
@@ -27,6 +27,9 @@ struct MutationTests {
         try FileManager.default.createDirectory(atPath: kitchen.folder, withIntermediateDirectories: true)
         let (begin, progress) = (ContinuousClock.now, "\(kitchen.folder)/progress")
         var (first, crashCount, total) = (MutationTests.firstFile, 0, MutationBatch.Tally())
+        if MutationTests.fileCount - first == 1 {
+            try MutationBatch(progress: progress, seed: MutationTests.seed).run(first..<first + 1)
+        }
         while first < MutationTests.fileCount && crashCount < MutationTests.crashCountMax {
             let (start, end) = (first, min(first + MutationTests.batchFileCount, MutationTests.fileCount))
             let seed = MutationTests.seed
