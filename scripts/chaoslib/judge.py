@@ -252,8 +252,8 @@ class Judge:
     def _is_mistaken(self, report: Record, wrong: "Wrong") -> bool:
         """An innocent item that is poisoned, where something else has killed every worker that it lost.
 
-        To the assembler that looks like poison. A poison item may have killed those that ran both, as it would not if
-        the item had run by itself, and it had when it lost the last one: that one the saboteur has killed.
+        To the assembler that looks like poison. A poison item may have killed the workers that ran both. The last one
+        the item had to itself: that one only the saboteur can have killed.
         """
         if wrong.poisoned_index is None:
             return False

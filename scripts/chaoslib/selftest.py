@@ -190,8 +190,8 @@ def run() -> int:
         records = copy.deepcopy(sound())
         plant(records)
         verdict = Judge(records).judge()
-        if len(verdict.mistaken) != 1 or any(getattr(verdict, wrong) for wrong in WRONGS):
-            found = {wrong: getattr(verdict, wrong) for wrong in WRONGS if getattr(verdict, wrong)}
+        found = {wrong: getattr(verdict, wrong) for wrong in WRONGS if getattr(verdict, wrong)}
+        if len(verdict.mistaken) != 1 or found:
             faults.append(f"{sentence}: {len(verdict.mistaken)} mistaken for poison, and {found}")
     for sentence, counter, plant in PLANTED:
         records = copy.deepcopy(sound())

@@ -266,6 +266,7 @@ extension Auditor {
         let hasLosses = records[item.order]?.losses[item.index] != nil
         grantedNow.append((grant, hasLosses || cameBack.contains(item), now))
     }
+
     /// Who failed an item gets it again only where nobody else is trusted; who is on probation has one lease.
     private func checkTrust(
         in session: Session, _ connection: ConnectionID, with item: ItemRef, at station: String
