@@ -23,10 +23,10 @@ struct TableTests {
                 table[key]?.append(step)
                 model[key]?.append(step)
             case 3:
-                table[key, default: [-1]].append(step)
+                table.visit(key, orInsert: [-1]) { $0.append(step) }
                 model[key, default: [-1]].append(step)
             case 4:
-                #expect(table.look(at: key) { $0.count } == model[key]?.count)
+                #expect(table.visit(key) { $0.count } == model[key]?.count)
             default:
                 table.forEach { $0.append(step) }
                 model = model.mapValues { $0 + [step] }
@@ -44,8 +44,8 @@ struct TableTests {
         table[1] = Array(0..<100)
         let before = table[1]?.withUnsafeBufferPointer { $0.baseAddress }
         table[1]?[5] = 7
-        _ = table.look(at: 1) { $0[6] = 8 }
-        table[1, default: []][7] = 9
+        _ = table.visit(1) { $0[6] = 8 }
+        table.visit(1, orInsert: []) { $0[7] = 9 }
         #expect(table[1]?.withUnsafeBufferPointer { $0.baseAddress } == before)
         #expect(table[1]?[5...7] == [7, 8, 9])
     }

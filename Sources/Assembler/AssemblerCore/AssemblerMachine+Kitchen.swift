@@ -9,7 +9,7 @@ extension AssemblerMachine {
         case .results(let batch): for result in batch.results { receive(result, from: connection, now: now) }
         default: break
         }
-        guard sessions[connection]?.heard(message.session, now.instant) == true else {
+        guard sessions.visit(connection, { $0.heard(message.session, now.instant) }) == true else {
             return refuse(
                 connection, request: nil, .session,
                 "session \(message.session) is not known on this connection; say hello on a fresh socket")

@@ -24,7 +24,7 @@ extension AssemblerMachine {
             case .item(let index, let place):
                 let item = ItemKey(order: queued.order, index: index)
                 grant(item, at: station, to: place, of: &openings, now: now)
-                guard trays[queued.order]?.endTurn(at: station) == true else { continue }
+                guard trays.visit(queued.order, { $0.endTurn(at: station) }) == true else { continue }
                 stations[station.value].enqueue(queued.order, priority: queued.priority)
             case .nothing, nil:
                 _ = trays[queued.order]?.endTurn(at: station)
@@ -38,7 +38,7 @@ extension AssemblerMachine {
 
     /// - Parameter best: the place that gets what any worker may have.
     private mutating func takeNext(of order: OrderID, at station: StationIndex, best: Int) -> Tray.Next? {
-        if let item = trays.look(at: order, { $0.takeUntried(at: station) }) ?? nil {
+        if let item = trays.visit(order, { $0.takeUntried(at: station) }) ?? nil {
             return .item(item, place: best)
         }
         return trays[order]?.takeNext(at: station, of: stations[station.value], among: sessions, best: best)
@@ -77,12 +77,12 @@ extension AssemblerMachine {
 
     mutating func grant(_ item: ItemKey, at station: StationIndex, place: Int, now: Moment) {
         let key = newLease()
-        guard let (attempt, timeout) = trays[item.order]?.lease(item.index, key) else {
+        guard let (attempt, timeout) = trays.visit(item.order, { $0.lease(item.index, key) }) ?? nil else {
             preconditionFailure("\(item) was chosen, and does not wait")
         }
         let connection = stations[station.value].places[place].connection
         stations[station.value].take(place)
-        sessions[connection]?.leasedCount += 1
+        _ = sessions.visit(connection) { $0.leasedCount += 1 }
         stations[station.value].leasedCount += 1
         leases[key] = HeldLease(
             key: key, item: item, station: station, connection: connection, place: place, attempt: attempt,
@@ -148,22 +148,22 @@ extension AssemblerMachine {
 
     /// The order holds one lease less: where `max_parallel` had stopped it, it goes on.
     mutating func placeFreed(_ order: OrderID) {
-        if trays.look(at: order, { $0.isJustBelowItsLimit }) == true { goOn(order) }
+        if trays.visit(order, { $0.isJustBelowItsLimit }) == true { goOn(order) }
     }
 
     mutating func goOn(_ order: OrderID) {
         queueAll(order)
-        guard trays.look(at: order, { $0.losses.isEmpty }) == false else { return }
-        for line in trays.look(at: order, { $0.lines }) ?? [] { markChanged(line.station) }
+        guard trays.visit(order, { $0.losses.isEmpty }) == false else { return }
+        for line in trays.visit(order, { $0.lines }) ?? [] { markChanged(line.station) }
     }
 
     private mutating func queueAll(_ order: OrderID) {
-        for station in trays.look(at: order, { $0.lines.map(\.station) }) ?? [] { queue(order, at: station) }
+        for station in trays.visit(order, { $0.lines.map(\.station) }) ?? [] { queue(order, at: station) }
     }
 
     private mutating func queue(_ order: OrderID, at station: StationIndex) {
-        guard trays[order]?.joinQueue(at: station) == true,
-            let priority = trays.look(at: order, { $0.priority })
+        guard trays.visit(order, { $0.joinQueue(at: station) }) == true,
+            let priority = trays.visit(order, { $0.priority })
         else { return }
         stations[station.value].enqueue(order, priority: priority)
         markChanged(station)

@@ -148,7 +148,7 @@ extension AssemblerMachine {
     private mutating func add(
         _ items: [Item], to order: OrderID, _ connection: ConnectionID, _ request: UInt64, now: Moment
     ) {
-        let firstIndex = trays.look(at: order, { $0.slots.count }) ?? 0
+        let firstIndex = trays.visit(order, { $0.slots.count }) ?? 0
         for item in items { addSlot(ItemHead(item), to: order) }
         trays[order]?.filledAt = now.instant
         if !items.isEmpty {
@@ -166,7 +166,7 @@ extension AssemblerMachine {
         let kind = Tray.Kind(
             station: station, timeout: head.timeout ?? configuration.attemptTimeout,
             attemptsMax: head.attemptsMax ?? configuration.attemptsMax)
-        trays[order]?.add(head, kind: kind)
+        _ = trays.visit(order) { $0.add(head, kind: kind) }
         stations[station.value].openCount += 1
         openBytes += head.byteCount
     }

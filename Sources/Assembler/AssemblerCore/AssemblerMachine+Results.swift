@@ -5,11 +5,11 @@ extension AssemblerMachine {
     /// A result is judged by its lease alone, and always acknowledged, or its worker would hold it for ever.
     mutating func receive(_ result: ItemResult, from connection: ConnectionID, now: Moment) {
         let fate = judge(result, from: connection, now: now)
-        round.acks[connection, default: []].append(
-            Ack.with {
-                $0.lease = result.lease
-                $0.fate = fate
-            })
+        let ack = Ack.with {
+            $0.lease = result.lease
+            $0.fate = fate
+        }
+        round.acks.visit(connection, orInsert: []) { $0.append(ack) }
     }
 
     private mutating func judge(_ result: ItemResult, from connection: ConnectionID, now: Moment) -> Ack.Fate
@@ -22,7 +22,7 @@ extension AssemblerMachine {
             guard held.item == item else { return .unknown }
             end(held)
         }
-        guard let state = trays.look(at: order, { $0.state(of: item.index) }) ?? nil else {
+        guard let state = trays.visit(order, { $0.state(of: item.index) }) ?? nil else {
             return isOurs(key) ? late(item, from: connection) : .unknown
         }
         let holder = held?.connection ?? connection
@@ -35,7 +35,7 @@ extension AssemblerMachine {
             if let held { trust(held) }
             // A success fills an empty slot, whatever became of its lease.
             if case .settled = state { return late(item, from: connection) }
-            let worker = sessions.look(at: holder) { $0.countDone() } ?? ""
+            let worker = sessions.visit(holder) { $0.countDone() } ?? ""
             let ran = Int64(clamping: result.elapsedUs / 1_000)
             settle(
                 item, .done, result: content, error: nil, worker: worker,
@@ -212,7 +212,7 @@ extension AssemblerMachine {
     /// The handler has ended: its place is free again.
     private mutating func end(_ held: HeldLease) {
         leases[held.key] = nil
-        let runsNothing = sessions.look(at: held.connection) { session in
+        let runsNothing = sessions.visit(held.connection) { session in
             session.leasedCount -= 1
             if held.state == .revoked { session.stoppingCount -= 1 }
             return session.runningCount == 0
@@ -250,7 +250,7 @@ extension AssemblerMachine {
         if let place = stations[held.station.value].placeIndex(of: held.connection) {
             stations[held.station.value].places[place].stoppingCount += 1
         }
-        let runsNothing = sessions.look(at: held.connection) { session in
+        let runsNothing = sessions.visit(held.connection) { session in
             session.stoppingCount += 1
             return session.runningCount == 0
         }
@@ -259,11 +259,11 @@ extension AssemblerMachine {
     }
 
     mutating func sendRevoke(_ key: LeaseKey, to connection: ConnectionID, _ reason: Revoke.Reason) {
-        round.revokes[connection, default: []].append(
-            Revoke.with {
-                $0.lease = key.id
-                $0.reason = reason
-            })
+        let revoke = Revoke.with {
+            $0.lease = key.id
+            $0.reason = reason
+        }
+        round.revokes.visit(connection, orInsert: []) { $0.append(revoke) }
     }
 }
 

@@ -19,8 +19,8 @@ extension AssemblerMachine {
         _ item: ItemKey, _ status: ItemStatus, result: Content?, error: ItemError?, worker: String,
         startedAt: WallTime?, now: Moment
     ) -> Tray.Landing? {
-        guard let landing = trays[item.order]?.settle(item.index, status) else { return nil }
-        forgetLosses(of: item, at: landing.station)
+        guard let landing = trays.visit(item.order, { $0.settle(item.index, status) }) ?? nil else { return nil }
+        forget(landing.losses, of: item, at: landing.station)
         stations[landing.station.value].openCount -= 1
         openItemCount -= 1
         if let lease = landing.lease {
@@ -28,18 +28,18 @@ extension AssemblerMachine {
             // The lease that brought the outcome has ended already; any other is told to stop.
             revoke(lease, .settled)
         }
-        round.landed[item.order, default: []].append(
-            Outcome.with {
-                $0.landing = UInt32(landing.number)
-                $0.index = UInt32(item.index)
-                $0.status = status
-                $0.attempts = UInt32(status == .done ? max(1, landing.attemptCount) : landing.attemptCount)
-                $0.worker = worker
-                if let result { $0.result = result }
-                if let error { $0.error = error }
-                $0.startedAtMs = UInt64(clamping: startedAt?.milliseconds ?? 0)
-                $0.finishedAtMs = UInt64(clamping: now.wall.milliseconds)
-            })
+        let outcome = Outcome.with {
+            $0.landing = UInt32(landing.number)
+            $0.index = UInt32(item.index)
+            $0.status = status
+            $0.attempts = UInt32(status == .done ? max(1, landing.attemptCount) : landing.attemptCount)
+            $0.worker = worker
+            if let result { $0.result = result }
+            if let error { $0.error = error }
+            $0.startedAtMs = UInt64(clamping: startedAt?.milliseconds ?? 0)
+            $0.finishedAtMs = UInt64(clamping: now.wall.milliseconds)
+        }
+        round.landed.visit(item.order, orInsert: []) { $0.append(outcome) }
         return landing
     }
 

@@ -54,8 +54,8 @@ extension AssemblerMachine {
     }
 
     /// A settled item is nobody's suspect: a worker that was kept free for it may go on.
-    mutating func forgetLosses(of item: ItemKey, at station: StationIndex) {
-        let losses = trays[item.order]?.losses.forget(item.index) ?? []
+    /// - Parameter losses: what its tray remembered of it.
+    mutating func forget(_ losses: [Losses.Loss], of item: ItemKey, at station: StationIndex) {
         guard !losses.isEmpty else { return }
         for loss in losses { forget(loss, of: item) }
         markChanged(station)

@@ -72,7 +72,7 @@ public struct AssemblerMachine: Sendable {
     public var nextDeadline: Instant? { timers.next }
 
     public mutating func handle(_ input: consuming Input, now: Moment) -> Step {
-        switch input {
+        switch consume input {
         case .worker(let connection, let message): worker(connection, message, now: now)
         case .producer(let connection, let message, let known):
             producer(connection, message, known: known, now: now)
@@ -98,8 +98,7 @@ public struct AssemblerMachine: Sendable {
         takeUpSuspects()
         endExaminations(now: now.instant)
         leaseOut(now: now)
-        let isLive = self.isLive
-        timers.prune(isLive: isLive)
+        if timers.mayBeStale { pruneTimers() }
         flushRound(now: now)
         return round.takeStep()
     }
@@ -150,6 +149,11 @@ public struct AssemblerMachine: Sendable {
         sessions.forEach { [lastTick] session in
             if session.lastHeard <= lastTick { session.forgive(gap) }
         }
+    }
+
+    private mutating func pruneTimers() {
+        let isLive = self.isLive
+        timers.prune(isLive: isLive)
     }
 
     private func isLive(_ event: TimedEvent) -> Bool {

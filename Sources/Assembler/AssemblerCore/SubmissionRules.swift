@@ -45,12 +45,18 @@ enum SubmissionRules {
         }
         for (offset, item) in items.enumerated() {
             // Items in a row are often for the same station, which is well named then.
-            let isNamed = offset > 0 && items[offset - 1].station.utf8.elementsEqual(item.station.utf8)
+            let isNamed = offset > 0 && isSameLabel(items[offset - 1].station, item.station)
             if let complaint = complaint(about: item, isStationValid: isNamed) {
                 return "items[\(firstIndex + offset)].\(complaint)"
             }
         }
         return nil
+    }
+
+    /// By their bytes: to Swift strings are equal that look the same, and `K` has a double outside of ASCII, of three
+    /// bytes.
+    private static func isSameLabel(_ label: String, _ other: String) -> Bool {
+        label == other && label.utf8.count == other.utf8.count
     }
 
     private static func complaint(about item: Item, isStationValid: Bool) -> String? {

@@ -1,59 +1,51 @@
 /// Values by their keys, changed where they stand.
 ///
-/// The steps of one message ask for the same key again and again: the latest one that was changed or sought is found
-/// without its hash. A value that is removed leaves its place to the next that comes.
+/// The steps of one message ask for the same key again and again: the latest one that was visited is found without its
+/// hash. A value that is removed leaves its place to the next that comes.
 struct Table<Key: Hashable, Value> {
     private var positions: [Key: Int] = [:]
+    /// Behind the first place, which is nobody's: what is read of a key that is not there.
+    private var places: [Value?] = [nil]
+    /// Whose each place is, or was until it became free.
     private var keys: [Key] = []
-    private var places: [Value?] = []
     private var freePositions: [Int] = []
-    private var latest = 0
+    private var latest: (key: Key, position: Int)?
 
-    var count: Int { places.count - freePositions.count }
+    var count: Int { keys.count - freePositions.count }
     var isEmpty: Bool { count == 0 }
 
     /// In the order in which they came, for as long as none is removed.
     var elements: some Sequence<(key: Key, value: Value)> {
-        zip(keys, places).lazy.compactMap { key, value in value.map { (key, $0) } }
+        zip(keys, places.dropFirst()).lazy.compactMap { key, value in value.map { (key, $0) } }
     }
 
     var values: some Sequence<Value> { places.lazy.compactMap { $0 } }
 
-    /// Reads where the value stands, without a copy of it.
-    mutating func look<Answer>(at key: Key, _ ask: (inout Value) -> Answer) -> Answer? {
+    /// Reads or changes a value without a copy of it: the quickest way to one.
+    /// - Returns: `nil` where there is none.
+    @inline(__always)
+    mutating func visit<Answer>(_ key: Key, _ visit: (inout Value) -> Answer) -> Answer? {
         guard let position = find(key) else { return nil }
-        return ask(&places[position]!)
+        return visit(&places[position]!)
+    }
+
+    /// Visits a value, which is made where there is none.
+    @inline(__always)
+    mutating func visit<Answer>(
+        _ key: Key, orInsert value: @autoclosure () -> Value, _ visit: (inout Value) -> Answer
+    ) -> Answer {
+        let position = find(key) ?? insert(value(), for: key)
+        return visit(&places[position]!)
     }
 
     /// Setting `nil` removes.
     subscript(key: Key) -> Value? {
-        _read {
-            if isLatest(key) {
-                yield places[latest]
-            } else if let position = positions[key] {
-                yield places[position]
-            } else {
-                yield nil
-            }
-        }
+        _read { yield places[position(of: key)] }
         _modify {
-            if let position = find(key) {
-                yield &places[position]
-                if places[position] == nil { free(position, of: key) }
-            } else {
-                var value: Value?
-                yield &value
-                if let value { insert(value, for: key) }
-            }
-        }
-    }
-
-    subscript(key: Key, default fallback: @autoclosure () -> Value) -> Value {
-        _read { yield self[key] ?? fallback() }
-        _modify {
-            let position = find(key) ?? insert(fallback(), for: key)
-            // Not empty: it was found, or made.
-            yield &places[position]!
+            // No value lives across the yield: more than a few words would be allocated each time.
+            let position = find(key) ?? takePlace(for: key)
+            yield &places[position]
+            if places[position] == nil { free(position) }
         }
     }
 
@@ -62,35 +54,42 @@ struct Table<Key: Hashable, Value> {
         for position in places.indices where places[position] != nil { change(&places[position]!) }
     }
 
-    private func isLatest(_ key: Key) -> Bool {
-        latest < keys.count && keys[latest] == key && places[latest] != nil
+    private func position(of key: Key) -> Int {
+        if let latest, latest.key == key { return latest.position }
+        return positions[key] ?? 0
     }
 
     private mutating func find(_ key: Key) -> Int? {
-        if isLatest(key) { return latest }
+        if let latest, latest.key == key { return latest.position }
         guard let position = positions[key] else { return nil }
-        latest = position
+        latest = (key, position)
         return position
     }
 
-    @discardableResult
     private mutating func insert(_ value: Value, for key: Key) -> Int {
-        if let position = freePositions.popLast() {
-            keys[position] = key
-            places[position] = value
-            latest = position
-        } else {
-            latest = keys.count
-            keys.append(key)
-            places.append(value)
-        }
-        positions[key] = latest
-        return latest
+        let position = takePlace(for: key)
+        places[position] = value
+        return position
     }
 
-    private mutating func free(_ position: Int, of key: Key) {
-        positions[key] = nil
+    /// A place for a key that has none. It is empty.
+    private mutating func takePlace(for key: Key) -> Int {
+        let position = freePositions.popLast() ?? places.count
+        if position == places.count {
+            places.append(nil)
+            keys.append(key)
+        } else {
+            keys[position - 1] = key
+        }
+        positions[key] = position
+        latest = (key, position)
+        return position
+    }
+
+    private mutating func free(_ position: Int) {
+        positions[keys[position - 1]] = nil
         freePositions.append(position)
+        if latest?.position == position { latest = nil }
     }
 }
 

@@ -52,9 +52,11 @@ struct Timers {
         return first.event
     }
 
-    /// Throws stale timers out once they may be the greater part, so that memory follows the open work.
+    /// Stale timers may be the greater part: time to prune, so that memory follows the open work.
+    var mayBeStale: Bool { heap.count > 2 * countAfterPruning + 1_024 }
+
+    /// Throws stale timers out.
     mutating func prune(isLive: (TimedEvent) -> Bool) {
-        guard heap.count > 2 * countAfterPruning + 1_024 else { return }
         heap = Heap(heap.unordered.filter { isLive($0.event) })
         countAfterPruning = heap.count
     }

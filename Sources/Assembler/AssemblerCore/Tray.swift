@@ -74,8 +74,9 @@ struct Tray {
     var isFull: Bool { slots.count == itemCount }
     var openCount: Int { slots.count - counts.settled }
     var waitingCount: Int { openCount - leasedCount }
-    var isRunning: Bool { phase == .running }
-    var mayLease: Bool { phase == .running && !isHeldBack && leasedCount < maxParallel }
+    var isRunning: Bool { if case .running = phase { true } else { false } }
+    var isFilling: Bool { if case .filling = phase { true } else { false } }
+    var mayLease: Bool { isRunning && !isHeldBack && leasedCount < maxParallel }
 
     var openIndexes: [Int] { openCount == 0 ? [] : slots.indices.filter { !slots[$0].isSettled } }
     /// It was at its `max_parallel` until now.
@@ -85,13 +86,13 @@ struct Tray {
 
     /// - Returns: `nil` for an index that the tray does not have, and while it is filling.
     func state(of index: Int) -> Slot.State? {
-        phase != .filling && slots.indices.contains(index) ? slots[index].state : nil
+        !isFilling && slots.indices.contains(index) ? slots[index].state : nil
     }
 
     // MARK: Filling
 
     mutating func add(_ head: ItemHead, kind: Kind) {
-        precondition(phase == .filling && !isFull, "an item for a tray that is \(phase)")
+        precondition(isFilling && !isFull, "an item for a tray that is \(phase)")
         slots.append(Slot(kind: index(of: kind)))
         byteCount += head.byteCount
         let line = lineIndex(at: kind.station)
@@ -109,7 +110,7 @@ struct Tray {
     }
 
     mutating func seal() {
-        precondition(phase == .filling && isFull, "sealed with \(slots.count) of \(itemCount) items")
+        precondition(isFilling && isFull, "sealed with \(slots.count) of \(itemCount) items")
         phase = .running
     }
 
@@ -192,6 +193,8 @@ struct Tray {
         /// The lease that the slot counted on until now.
         let lease: LeaseKey?
         let attemptCount: Int
+        /// The workers that ended while they ran it: not remembered any more.
+        let losses: [Losses.Loss]
         /// It had been at its `max_parallel` until now.
         let isBackBelowLimit: Bool
         /// What the policy says from here on.
@@ -208,13 +211,14 @@ struct Tray {
         lastLanding += 1
         return Landing(
             number: lastLanding, station: kind(of: index).station, lease: slot.lease,
-            attemptCount: slot.attemptCount, isBackBelowLimit: isJustBelowItsLimit, verdict: verdict)
+            attemptCount: slot.attemptCount, losses: losses.forget(index), isBackBelowLimit: isJustBelowItsLimit,
+            verdict: verdict)
     }
 
     var verdict: Policy.Verdict { policy.verdict(counts, itemCount: itemCount) }
 
     mutating func serve(_ record: ServedRecord) {
-        precondition(phase == .running, "served a tray that is \(phase)")
+        precondition(isRunning, "served a tray that is \(phase)")
         phase = .served(record)
         lines = []
         lineIndexes = [:]
