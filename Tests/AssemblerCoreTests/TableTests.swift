@@ -23,8 +23,8 @@ struct TableTests {
                 table[key]?.append(step)
                 model[key]?.append(step)
             case 3:
-                table.visit(key, orInsert: [-1]) { $0.append(step) }
-                model[key, default: [-1]].append(step)
+                table.append(step, at: key)
+                model[key, default: []].append(step)
             case 4:
                 #expect(table.visit(key) { $0.count } == model[key]?.count)
             default:
@@ -45,7 +45,7 @@ struct TableTests {
         let before = table[1]?.withUnsafeBufferPointer { $0.baseAddress }
         table[1]?[5] = 7
         _ = table.visit(1) { $0[6] = 8 }
-        table.visit(1, orInsert: []) { $0[7] = 9 }
+        table[1]?[7] = 9
         #expect(table[1]?.withUnsafeBufferPointer { $0.baseAddress } == before)
         #expect(table[1]?[5...7] == [7, 8, 9])
     }

@@ -2,19 +2,30 @@ import Wire
 
 // Workers come, go and say how they are.
 extension AssemblerMachine {
-    mutating func worker(_ connection: ConnectionID, _ message: WorkerMessage, now: Moment) {
-        switch message.body {
-        case .hello(let hello): return greet(connection, hello, now: now)
-        // Judged by their leases alone, whatever became of the session that brings them.
-        case .results(let batch): for result in batch.results { receive(result, from: connection, now: now) }
-        default: break
+    mutating func worker(_ connection: ConnectionID, _ message: consuming WorkerMessage, now: Moment) {
+        let session = message.session
+        switch message.body.take() {
+        case .hello(let hello): greet(connection, hello, now: now)
+        case .results(let batch):
+            // Judged by their leases alone, whatever became of the session that brings them.
+            for result in batch.results { receive(result, from: connection, now: now) }
+            _ = isHeard(connection, session, now: now)
+        case let body:
+            if isHeard(connection, session, now: now) { take(body, from: connection, now: now) }
         }
-        guard sessions.visit(connection, { $0.heard(message.session, now.instant) }) == true else {
-            return refuse(
-                connection, request: nil, .session,
-                "session \(message.session) is not known on this connection; say hello on a fresh socket")
-        }
-        switch message.body {
+    }
+
+    /// Whether this session is the one of the connection; else it is refused.
+    private mutating func isHeard(_ connection: ConnectionID, _ session: UInt64, now: Moment) -> Bool {
+        if sessions.visit(connection, { $0.heard(session, now.instant) }) == true { return true }
+        refuse(
+            connection, request: nil, .session,
+            "session \(session) is not known on this connection; say hello on a fresh socket")
+        return false
+    }
+
+    private mutating func take(_ body: WorkerMessage.OneOf_Body?, from connection: ConnectionID, now: Moment) {
+        switch body {
         case .heartbeat: round.step.actions.append(.tellWorker(connection, .heartbeat(Heartbeat())))
         case .credit(let report): setCredit(connection, report)
         case .started(let report):

@@ -3,17 +3,16 @@ import Wire
 // How leases end.
 extension AssemblerMachine {
     /// A result is judged by its lease alone, and always acknowledged, or its worker would hold it for ever.
-    mutating func receive(_ result: ItemResult, from connection: ConnectionID, now: Moment) {
-        let fate = judge(result, from: connection, now: now)
-        let ack = Ack.with {
-            $0.lease = result.lease
-            $0.fate = fate
-        }
-        round.acks.visit(connection, orInsert: []) { $0.append(ack) }
+    mutating func receive(_ result: consuming ItemResult, from connection: ConnectionID, now: Moment) {
+        var ack = Ack()
+        ack.lease = result.lease
+        ack.fate = judge(result, from: connection, now: now)
+        round.acks.append(ack, at: connection)
     }
 
-    private mutating func judge(_ result: ItemResult, from connection: ConnectionID, now: Moment) -> Ack.Fate
-    {
+    private mutating func judge(
+        _ result: consuming ItemResult, from connection: ConnectionID, now: Moment
+    ) -> Ack.Fate {
         let key = LeaseKey(result.lease)
         guard let order = OrderID(result.order), mayHaveGiven(key) else { return .unknown }
         let item = ItemKey(order: order, index: Int(result.index))
@@ -26,20 +25,23 @@ extension AssemblerMachine {
             return isOurs(key) ? late(item, from: connection) : .unknown
         }
         let holder = held?.connection ?? connection
-        switch result.ending {
-        case .done(let content) where content.data.count > Limits.contentBytesMax:
-            let failure = tooLarge(content)
-            let isOfUse = fail(item, key, failure, by: holder, startedAt: held?.leasedAt.wall, now: now)
-            return isOfUse ? .invalid : late(item, from: connection)
+        let ran = Int64(clamping: result.elapsedUs / 1_000)
+        switch result.ending.take() {
         case .done(let content):
+            guard content.data.count <= Limits.contentBytesMax else {
+                let failure = tooLarge(content)
+                let isOfUse = fail(item, key, failure, by: holder, startedAt: held?.leasedAt.wall, now: now)
+                return isOfUse ? .invalid : late(item, from: connection)
+            }
             if let held { trust(held) }
             // A success fills an empty slot, whatever became of its lease.
             if case .settled = state { return late(item, from: connection) }
-            let worker = sessions.visit(holder) { $0.countDone() } ?? ""
-            let ran = Int64(clamping: result.elapsedUs / 1_000)
-            settle(
-                item, .done, result: content, error: nil, worker: worker,
-                startedAt: startOfAttempt(held, ran: ran, now: now), now: now)
+            var outcome = Outcome()
+            outcome.status = .done
+            outcome.result = content
+            outcome.worker = sessions.visit(holder) { $0.countDone() } ?? ""
+            outcome.startedAt = startOfAttempt(held, ran: ran, now: now)
+            settle(item, outcome, now: now)
             return .stored
         case .failed(let failure):
             sessions[holder]?.failedCount += 1
@@ -122,7 +124,13 @@ extension AssemblerMachine {
                     at: now.wall)))
         guard case .rest(let failureCount) = failed.action else {
             noteFailure(item, failed.attempt, worker, error, retryIn: nil)
-            settle(item, .failed, result: nil, error: error, worker: worker, startedAt: startedAt, now: now)
+            let outcome = Outcome.with {
+                $0.status = .failed
+                $0.error = error
+                $0.worker = worker
+                $0.startedAt = startedAt
+            }
+            settle(item, outcome, now: now)
             return true
         }
         let pause = retryPause(item, failureCount: failureCount)
@@ -263,7 +271,7 @@ extension AssemblerMachine {
             $0.lease = key.id
             $0.reason = reason
         }
-        round.revokes.visit(connection, orInsert: []) { $0.append(revoke) }
+        round.revokes.append(revoke, at: connection)
     }
 }
 

@@ -3,22 +3,16 @@ import Wire
 // Slots get their outcomes, and trays reach their ends.
 extension AssemblerMachine {
     /// Settles a slot, once, and ends the order where its policy says so.
-    mutating func settle(
-        _ item: ItemKey, _ status: ItemStatus, result: Content?, error: ItemError?, worker: String,
-        startedAt: WallTime?, now: Moment
-    ) {
-        let landing = land(
-            item, status, result: result, error: error, worker: worker, startedAt: startedAt, now: now)
-        guard let landing else { return }
+    /// - Parameter outcome: its status, result or error, worker and start.
+    mutating func settle(_ item: ItemKey, _ outcome: consuming Outcome, now: Moment) {
+        guard let landing = land(item, outcome, now: now) else { return }
         if landing.isBackBelowLimit { goOn(item.order) }
         endIfDecided(item.order, landing.verdict, now: now)
     }
 
     @discardableResult
-    private mutating func land(
-        _ item: ItemKey, _ status: ItemStatus, result: Content?, error: ItemError?, worker: String,
-        startedAt: WallTime?, now: Moment
-    ) -> Tray.Landing? {
+    private mutating func land(_ item: ItemKey, _ outcome: consuming Outcome, now: Moment) -> Tray.Landing? {
+        let status = outcome.status
         guard let landing = trays.visit(item.order, { $0.settle(item.index, status) }) ?? nil else { return nil }
         forget(landing.losses, of: item, at: landing.station)
         stations[landing.station.value].openCount -= 1
@@ -28,18 +22,11 @@ extension AssemblerMachine {
             // The lease that brought the outcome has ended already; any other is told to stop.
             revoke(lease, .settled)
         }
-        let outcome = Outcome.with {
-            $0.landing = UInt32(landing.number)
-            $0.index = UInt32(item.index)
-            $0.status = status
-            $0.attempts = UInt32(status == .done ? max(1, landing.attemptCount) : landing.attemptCount)
-            $0.worker = worker
-            if let result { $0.result = result }
-            if let error { $0.error = error }
-            $0.startedAtMs = UInt64(clamping: startedAt?.milliseconds ?? 0)
-            $0.finishedAtMs = UInt64(clamping: now.wall.milliseconds)
-        }
-        round.landed.visit(item.order, orInsert: []) { $0.append(outcome) }
+        outcome.landing = UInt32(landing.number)
+        outcome.index = UInt32(item.index)
+        outcome.attempts = UInt32(status == .done ? max(1, landing.attemptCount) : landing.attemptCount)
+        outcome.finishedAtMs = UInt64(clamping: now.wall.milliseconds)
+        round.landed.append(outcome, at: item.order)
         return landing
     }
 
@@ -60,10 +47,13 @@ extension AssemblerMachine {
         }
         for index in trays[order]?.openIndexes ?? [] {
             let held = trays[order]?.slots[index].lease.flatMap { leases[$0] }
-            land(
-                ItemKey(order: order, index: index), rest, result: nil, error: error,
-                worker: held.flatMap { sessions[$0.connection]?.name } ?? "", startedAt: held?.leasedAt.wall,
-                now: now)
+            let outcome = Outcome.with {
+                $0.status = rest
+                $0.error = error
+                $0.worker = held.flatMap { sessions[$0.connection]?.name } ?? ""
+                $0.startedAt = held?.leasedAt.wall
+            }
+            land(ItemKey(order: order, index: index), outcome, now: now)
         }
         serve(order, status, now: now)
     }
@@ -107,7 +97,7 @@ extension AssemblerMachine {
             }
         }
         for order in round.served {
-            guard case .served(let record)? = trays[order]?.phase else { continue }
+            guard let record = trays[order]?.served else { continue }
             round.step.changes.append(.served(order: order, record))
         }
         for (order, _) in round.landed.elements { answerWatchers(of: order) }
@@ -149,7 +139,7 @@ extension AssemblerMachine {
         servedBefore = servedNow
         servedNow = []
         for order in servedBefore {
-            guard let tray = trays[order], case .served(let record) = tray.phase else { continue }
+            guard let tray = trays[order], let record = tray.served else { continue }
             let elapsed = elapsed(of: tray, now: now)
             trays[order]?.correctElapsed(elapsed)
             round.step.changes.append(.elapsed(order: order, elapsed))
@@ -172,6 +162,14 @@ extension AssemblerMachine {
         forgetTray(order)
         round.step.changes.append(.abandoned(order: order))
         note(.orderAbandoned(order))
+    }
+}
+
+extension Outcome {
+    /// When its last attempt began; `nil` where there was none.
+    var startedAt: WallTime? {
+        get { startedAtMs == 0 ? nil : WallTime(milliseconds: Int64(clamping: startedAtMs)) }
+        set { startedAtMs = UInt64(clamping: newValue?.milliseconds ?? 0) }
     }
 }
 

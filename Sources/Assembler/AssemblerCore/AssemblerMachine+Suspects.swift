@@ -43,9 +43,13 @@ extension AssemblerMachine {
         }
         counters.poisonedCount += 1
         note(.itemPoisoned(item.order, index: item.index, workers: workers))
-        settle(
-            item, .poisoned, result: nil, error: error, worker: accusation.worker,
-            startedAt: accusation.lease.leasedAt.wall, now: now)
+        let outcome = Outcome.with {
+            $0.status = .poisoned
+            $0.error = error
+            $0.worker = accusation.worker
+            $0.startedAt = accusation.lease.leasedAt.wall
+        }
+        settle(item, outcome, now: now)
     }
 
     mutating func remember(_ loss: Losses.Loss, of item: ItemKey) {

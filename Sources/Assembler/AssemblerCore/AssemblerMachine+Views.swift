@@ -36,13 +36,9 @@ extension AssemblerMachine {
             $0.leasedCount = UInt32(tray.leasedCount)
             $0.acceptedAtMs = UInt64(clamping: tray.accepted.acceptedAt.milliseconds)
             $0.lastLanding = UInt32(tray.lastLanding)
-            switch tray.phase {
-            case .served(let record):
-                $0.finishedAtMs = UInt64(clamping: record.at.milliseconds)
-                $0.elapsedUs = UInt64(clamping: record.elapsed.microseconds)
-            case .filling, .running:
-                $0.elapsedUs = UInt64(clamping: elapsed(of: tray, now: now).microseconds)
-            }
+            if let served = tray.served { $0.finishedAtMs = UInt64(clamping: served.at.milliseconds) }
+            let elapsed = tray.served?.elapsed ?? elapsed(of: tray, now: now)
+            $0.elapsedUs = UInt64(clamping: elapsed.microseconds)
         }
     }
 
@@ -88,12 +84,7 @@ extension AssemblerMachine {
         }
     }
 
-    func status(of tray: Tray) -> OrderStatus {
-        switch tray.phase {
-        case .filling, .running: .running
-        case .served(let record): record.status
-        }
-    }
+    func status(of tray: Tray) -> OrderStatus { tray.served?.status ?? .running }
 
     func workerList(now: Instant) -> WorkerList {
         WorkerList.with { list in

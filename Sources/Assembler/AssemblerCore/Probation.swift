@@ -82,6 +82,7 @@ struct Probation: Equatable {
 
     /// - Returns: whether it was on probation until now.
     mutating func succeed() -> Bool {
+        guard failureCount > 0 || isOn else { return false }
         defer { self = Probation() }
         return isOn
     }

@@ -29,13 +29,10 @@ struct Table<Key: Hashable, Value> {
         return visit(&places[position]!)
     }
 
-    /// Visits a value, which is made where there is none.
-    @inline(__always)
-    mutating func visit<Answer>(
-        _ key: Key, orInsert value: @autoclosure () -> Value, _ visit: (inout Value) -> Answer
-    ) -> Answer {
-        let position = find(key) ?? insert(value(), for: key)
-        return visit(&places[position]!)
+    /// Appends to the array of `key`, which is made where there is none.
+    mutating func append<Element>(_ element: consuming Element, at key: Key) where Value == [Element] {
+        let position = find(key) ?? insert([], for: key)
+        places[position]!.append(element)
     }
 
     /// Setting `nil` removes.

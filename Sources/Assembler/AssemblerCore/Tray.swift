@@ -11,7 +11,7 @@ struct Tray {
         /// Can go to `served`.
         case running
         /// Final.
-        case served(ServedRecord)
+        case served
     }
 
     /// What items of an order have in common.
@@ -30,6 +30,8 @@ struct Tray {
     /// When its first page arrived; `nil` for an order of an earlier incarnation.
     let arrivedAt: Instant?
     private(set) var phase = Phase.filling
+    /// How it ended; `nil` until then.
+    private(set) var served: ServedRecord?
     private(set) var kinds: [Kind] = []
     private var kindIndexes: [Kind: UInt32] = [:]
     private(set) var slots: [Slot] = []
@@ -74,8 +76,7 @@ struct Tray {
     var isFull: Bool { slots.count == itemCount }
     var openCount: Int { slots.count - counts.settled }
     var waitingCount: Int { openCount - leasedCount }
-    var isRunning: Bool { if case .running = phase { true } else { false } }
-    var isFilling: Bool { if case .filling = phase { true } else { false } }
+    var isRunning: Bool { phase == .running }
     var mayLease: Bool { isRunning && !isHeldBack && leasedCount < maxParallel }
 
     var openIndexes: [Int] { openCount == 0 ? [] : slots.indices.filter { !slots[$0].isSettled } }
@@ -86,13 +87,13 @@ struct Tray {
 
     /// - Returns: `nil` for an index that the tray does not have, and while it is filling.
     func state(of index: Int) -> Slot.State? {
-        !isFilling && slots.indices.contains(index) ? slots[index].state : nil
+        phase != .filling && slots.indices.contains(index) ? slots[index].state : nil
     }
 
     // MARK: Filling
 
     mutating func add(_ head: ItemHead, kind: Kind) {
-        precondition(isFilling && !isFull, "an item for a tray that is \(phase)")
+        precondition(phase == .filling && !isFull, "an item for a tray that is \(phase)")
         slots.append(Slot(kind: index(of: kind)))
         byteCount += head.byteCount
         let line = lineIndex(at: kind.station)
@@ -110,7 +111,7 @@ struct Tray {
     }
 
     mutating func seal() {
-        precondition(isFilling && isFull, "sealed with \(slots.count) of \(itemCount) items")
+        precondition(phase == .filling && isFull, "sealed with \(slots.count) of \(itemCount) items")
         phase = .running
     }
 
@@ -219,18 +220,16 @@ struct Tray {
 
     mutating func serve(_ record: ServedRecord) {
         precondition(isRunning, "served a tray that is \(phase)")
-        phase = .served(record)
+        phase = .served
+        served = record
         lines = []
         lineIndexes = [:]
     }
 
     /// Corrects the elapsed time once the commit that served is over.
     mutating func correctElapsed(_ elapsed: Duration) {
-        guard case .served(var record) = phase else {
-            preconditionFailure("elapsed of a tray that is \(phase)")
-        }
-        record.elapsed = elapsed
-        phase = .served(record)
+        precondition(phase == .served, "elapsed of a tray that is \(phase)")
+        served?.elapsed = elapsed
     }
 
     // MARK: Restoring
