@@ -6,8 +6,11 @@ public struct Instant: InstantProtocol, Hashable, Sendable {
 
     public init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
 
-    public func advanced(by duration: Duration) -> Instant {
-        Instant(nanoseconds: nanoseconds.addingSaturated(duration.nanoseconds))
+    public func advanced(by duration: Duration) -> Instant { advanced(byNanoseconds: duration.nanoseconds) }
+
+    /// Saturates at both ends of time.
+    public func advanced(byNanoseconds span: Int64) -> Instant {
+        Instant(nanoseconds: nanoseconds.addingSaturated(span))
     }
 
     public func duration(to other: Instant) -> Duration { .nanoseconds(other.nanoseconds - nanoseconds) }

@@ -164,7 +164,7 @@ extension AssemblerMachine {
             return false
         }
         if isSuspect(item) { resumeExamination(connection, at: kind.station, now: now.instant) }
-        armTimeout(key, kind.timeout, now: now.instant)
+        armTimeout(key, nanoseconds: kind.timeout.nanoseconds, now: now.instant)
         return true
     }
 

@@ -77,7 +77,7 @@ extension AssemblerMachine {
 
     mutating func grant(_ item: ItemKey, at station: StationIndex, place: Int, now: Moment) {
         let key = newLease()
-        guard let (attempt, timeout) = trays.visit(item.order, { $0.lease(item.index, key) }) ?? nil else {
+        guard let attempt = trays.visit(item.order, { $0.lease(item.index, key) }) ?? nil else {
             preconditionFailure("\(item) was chosen, and does not wait")
         }
         let connection = stations[station.value].places[place].connection
@@ -85,21 +85,23 @@ extension AssemblerMachine {
         _ = sessions.visit(connection) { $0.leasedCount += 1 }
         stations[station.value].leasedCount += 1
         leases[key] = HeldLease(
-            key: key, item: item, station: station, connection: connection, place: place, attempt: attempt,
+            key: key, item: item, station: station, connection: connection, place: place, attempt: attempt.number,
             leasedAt: now)
-        armTimeout(key, timeout, now: now.instant)
+        armTimeout(key, nanoseconds: attempt.timeoutNanoseconds, now: now.instant)
         round.step.actions.append(
             .lease(
                 connection,
                 Grant(
                     lease: key.id, order: item.order, index: item.index,
                     station: stations[station.value].name,
-                    attempt: attempt, timeout: timeout)))
+                    attempt: attempt.number, timeout: attempt.timeout)))
     }
 
     /// The worker ends an attempt at its timeout; the assembler waits one heartbeat limit longer.
-    mutating func armTimeout(_ key: LeaseKey, _ timeout: Duration, now: Instant) {
-        timers.set(.attemptTimeout(key), at: now.advanced(by: timeout + silenceMax))
+    /// - Parameter nanoseconds: the attempt's timeout.
+    mutating func armTimeout(_ key: LeaseKey, nanoseconds: Int64, now: Instant) {
+        let end = now.advanced(byNanoseconds: nanoseconds).advanced(byNanoseconds: silenceMaxNanoseconds)
+        timers.set(.attemptTimeout(key), at: end)
     }
 
     // MARK: Into the queue

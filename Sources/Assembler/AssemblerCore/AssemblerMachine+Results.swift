@@ -7,7 +7,7 @@ extension AssemblerMachine {
         var ack = Ack()
         ack.lease = result.lease
         ack.fate = judge(result, from: connection, now: now)
-        round.acks.append(ack, at: connection)
+        round.acks.append(consume ack, at: connection)
     }
 
     private mutating func judge(

@@ -5,7 +5,7 @@ extension AssemblerMachine {
     /// Settles a slot, once, and ends the order where its policy says so.
     /// - Parameter outcome: its status, result or error, worker and start.
     mutating func settle(_ item: ItemKey, _ outcome: consuming Outcome, now: Moment) {
-        guard let landing = land(item, outcome, now: now) else { return }
+        guard let landing = land(item, consume outcome, now: now) else { return }
         if landing.isBackBelowLimit { goOn(item.order) }
         endIfDecided(item.order, landing.verdict, now: now)
     }
@@ -26,7 +26,7 @@ extension AssemblerMachine {
         outcome.index = UInt32(item.index)
         outcome.attempts = UInt32(status == .done ? max(1, landing.attemptCount) : landing.attemptCount)
         outcome.finishedAtMs = UInt64(clamping: now.wall.milliseconds)
-        round.landed.append(outcome, at: item.order)
+        round.landed.append(consume outcome, at: item.order)
         return landing
     }
 

@@ -11,6 +11,7 @@ public struct AssemblerMachine: Sendable {
     let configuration: CoreConfiguration
     /// So long a silence makes a worker lost.
     let silenceMax: Duration
+    let silenceMaxNanoseconds: Int64
     /// Rounds that are further apart mean that nobody listened.
     private let deafnessMin: Duration
     public let incarnation: UInt32
@@ -60,6 +61,7 @@ public struct AssemblerMachine: Sendable {
     ) {
         self.configuration = configuration
         silenceMax = configuration.silenceMax
+        silenceMaxNanoseconds = silenceMax.nanoseconds
         deafnessMin = configuration.heartbeatInterval * 2
         self.incarnation = incarnation
         leases = Leases(incarnation: incarnation)
@@ -206,7 +208,10 @@ public struct AssemblerMachine: Sendable {
         return index
     }
 
-    mutating func markChanged(_ station: StationIndex) { round.changedStations.append(station) }
+    mutating func markChanged(_ station: StationIndex) {
+        guard round.changedStations.last != station else { return }
+        round.changedStations.append(station)
+    }
 
     mutating func note(_ note: Note) { round.step.actions.append(.note(note)) }
 

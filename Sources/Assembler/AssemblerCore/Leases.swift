@@ -55,10 +55,9 @@ struct Leases {
 
     /// Takes the oldest out of the row while they have ended, or while there are more gaps than leases.
     private mutating func shorten() {
-        while let oldest = row.first, oldest == nil || row.count > 2 * countInRow + Leases.gapCountMax {
-            row.removeFirst()
+        while !row.isEmpty, row[0] == nil || row.count > 2 * countInRow + Leases.gapCountMax {
             firstNumber += 1
-            guard let oldest else { continue }
+            guard let oldest = row.removeFirst() else { continue }
             countInRow -= 1
             others[oldest.key] = oldest
         }

@@ -43,10 +43,10 @@ enum SubmissionRules {
         guard items.count <= openSlots else {
             return "items: \(firstIndex + items.count) came for an order of \(firstIndex + openSlots)"
         }
-        for (offset, item) in items.enumerated() {
+        for offset in items.indices {
             // Items in a row are often for the same station, which is well named then.
-            let isNamed = offset > 0 && isSameLabel(items[offset - 1].station, item.station)
-            if let complaint = complaint(about: item, isStationValid: isNamed) {
+            let isNamed = offset > 0 && isSameLabel(items[offset - 1].station, items[offset].station)
+            if let complaint = complaint(about: items[offset], isStationValid: isNamed) {
                 return "items[\(firstIndex + offset)].\(complaint)"
             }
         }

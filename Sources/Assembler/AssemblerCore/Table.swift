@@ -32,7 +32,7 @@ struct Table<Key: Hashable, Value> {
     /// Appends to the array of `key`, which is made where there is none.
     mutating func append<Element>(_ element: consuming Element, at key: Key) where Value == [Element] {
         let position = find(key) ?? insert([], for: key)
-        places[position]!.append(element)
+        places[position]!.append(consume element)
     }
 
     /// Setting `nil` removes.

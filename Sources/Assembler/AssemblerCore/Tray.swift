@@ -33,6 +33,8 @@ struct Tray {
     /// How it ended; `nil` until then.
     private(set) var served: ServedRecord?
     private(set) var kinds: [Kind] = []
+    /// Of each kind, in nanoseconds.
+    private var timeouts: [Int64] = []
     private var kindIndexes: [Kind: UInt32] = [:]
     private(set) var slots: [Slot] = []
     private(set) var counts = TrayCounts()
@@ -106,6 +108,7 @@ struct Tray {
         if let known = kindIndexes[kind] { return known }
         let index = UInt32(kinds.count)
         kinds.append(kind)
+        timeouts.append(kind.timeout.nanoseconds)
         kindIndexes[kind] = index
         return index
     }
@@ -117,11 +120,20 @@ struct Tray {
 
     // MARK: Slots
 
-    /// - Returns: which attempt this is, and how long it may take; `nil` when the slot was not free.
-    mutating func lease(_ index: Int, _ lease: LeaseKey) -> (attempt: Int, timeout: Duration)? {
+    struct Attempt: Equatable {
+        let number: Int
+        let timeout: Duration
+        /// The same: each lease's end is computed from it.
+        let timeoutNanoseconds: Int64
+    }
+
+    /// - Returns: the attempt that this lease begins; `nil` when the slot was not free.
+    mutating func lease(_ index: Int, _ lease: LeaseKey) -> Attempt? {
         guard slots[index].lease(lease) else { return nil }
         leasedCount += 1
-        return (slots[index].attemptCount, kind(of: index).timeout)
+        let kind = Int(slots[index].kind)
+        return Attempt(
+            number: slots[index].attemptCount, timeout: kinds[kind].timeout, timeoutNanoseconds: timeouts[kind])
     }
 
     mutating func supersede(_ index: Int, by claim: LeaseKey) -> LeaseKey? {
@@ -358,6 +370,8 @@ struct Tray {
         return lines[line].isQueued
     }
 
+    // Part of its callers: a call would copy the tray.
+    @inline(__always)
     private func knownLine(at station: StationIndex) -> Int? {
         // Most orders need one station only.
         lines.first?.station == station ? 0 : lineIndexes[station]
