@@ -4,7 +4,7 @@ import Wire
 
 // What the assembler's shell does once the changes of the round are in the store.
 extension World {
-    func perform(_ actions: [Action], at instant: Instant) {
+    mutating func perform(_ actions: [Action], at instant: Instant) {
         var grants: OrderedDictionary<ConnectionID, [Grant]> = [:]
         let moment = Moment(instant: instant, wall: now.wall)
         for action in actions {
@@ -29,13 +29,11 @@ extension World {
         for (connection, grants) in grants { sendLeases(grants, to: connection, at: instant) }
     }
 
-    private func forget(_ connection: ConnectionID) {
-        guard let route = assembler.routes.removeValue(forKey: connection) else { return }
-        assembler.kitchen.admitted[route] = nil
-        assembler.orders.admitted[route] = nil
+    private mutating func forget(_ connection: ConnectionID) {
+        if let route = assembler.forget(connection) { connections[route].known = nil }
     }
 
-    private func sendLeases(_ grants: [Grant], to connection: ConnectionID, at instant: Instant) {
+    private mutating func sendLeases(_ grants: [Grant], to connection: ConnectionID, at instant: Instant) {
         var batch = LeaseBatch()
         var byteCount = 0
         for grant in grants {
@@ -65,12 +63,12 @@ extension World {
         sendToWorker(connection, KitchenMessage.with { $0.leases = batch }, at: instant)
     }
 
-    private func sendToWorker(_ connection: ConnectionID, _ message: KitchenMessage, at instant: Instant) {
+    private mutating func sendToWorker(_ connection: ConnectionID, _ message: KitchenMessage, at instant: Instant) {
         auditor.says(message)
         send(Frames.encode(message), to: connection, at: instant) { message.text }
     }
 
-    private func answer(
+    private mutating func answer(
         _ connection: ConnectionID, _ request: UInt64, _ body: OrdersMessage.OneOf_Body, at instant: Instant
     ) {
         var message = OrdersMessage.with {
@@ -82,10 +80,10 @@ extension World {
         send(Frames.encode(message), to: connection, at: instant) { message.text }
     }
 
-    private func send(
+    private mutating func send(
         _ frames: [[UInt8]], to connection: ConnectionID, at instant: Instant, _ text: () -> String
     ) {
-        guard let route = assembler.routes[connection], connections[route].isOpenForAssembler else {
+        guard let route = assembler.route(of: connection), connections[route].isOpenForAssembler else {
             assembler.unreachable.append(connection)
             return
         }
@@ -99,7 +97,7 @@ extension World {
         sendToClient(frames, on: route, from: instant)
     }
 
-    private func isDeaf(_ client: Party) -> Bool {
+    private mutating func isDeaf(_ client: Party) -> Bool {
         frozen.contains(client) || (cuts[client].map { $0 > now.instant } ?? false)
             || networkDice.chance(10)
     }
@@ -128,7 +126,7 @@ extension World {
         else { return .tray(tray) }
         let items = page.items.dropFirst(index - page.firstIndex).prefix(countMax)
         let views =
-            assembler.core?.slots(of: order, from: index, countMax: min(countMax, Limits.pageItemCountMax))
+            assembler.running?.core.slots(of: order, from: index, countMax: min(countMax, Limits.pageItemCountMax))
             ?? assembler.store.statuses(of: order).dropFirst(index).prefix(items.count)
             .map { SlotView(status: $0) }
         tray.items = zip(items, views).enumerated().map { offset, pair in
@@ -152,14 +150,14 @@ extension World {
         return .list(
             OrderList.with {
                 $0.orders = page.orders.map { stored in
-                    OrderID(stored.order).flatMap { assembler.core?.summary(of: $0, now: moment) } ?? stored
+                    OrderID(stored.order).flatMap { assembler.running?.core.summary(of: $0, now: moment) } ?? stored
                 }
                 $0.more = page.more
             })
     }
 
     private func summary(of order: OrderID, _ moment: Moment) -> OrderSummary? {
-        assembler.core?.summary(of: order, now: moment) ?? assembler.store.summary(of: order)
+        assembler.running?.core.summary(of: order, now: moment) ?? assembler.store.summary(of: order)
     }
 
     private func notFound(_ order: OrderID) -> Refusal {

@@ -6,12 +6,10 @@ import Wire
 /// The assembler's process: the shell around its core, as thin as it can be. `RunningAssembler`, `Door` and
 /// `StoreAnswers` are the real one; what is repeated here stands in docs/simulator.md.
 struct AssemblerProcess {
-    /// What has arrived at a door, and who is behind which connection.
+    /// What has arrived at a door.
     struct Inbox {
         var arrivals: Deque<(connection: Int, frames: [[UInt8]])> = []
         var closed: [Int] = []
-        /// Only ever looked up.
-        var admitted: [Int: ConnectionID] = [:]
     }
 
     /// Where the process ends in the round that has something to commit.
@@ -23,14 +21,13 @@ struct AssemblerProcess {
         case afterActions(share: Int)
     }
 
-    var core: AssemblerMachine?
+    var running: Running<AssemblerMachine>?
     var process = 0
     var store = StoreModel()
     var kitchen = Inbox()
     var orders = Inbox()
-    /// Only ever looked up.
-    var routes: [ConnectionID: Int] = [:]
-    var lastConnection: UInt64 = 0
+    /// Which connection is meant by each `ConnectionID`, by their numbers; `nil` where it was forgotten.
+    private var routes: [Int?] = []
     var unreachable: [ConnectionID] = []
     var deferredChanges: [Change] = []
     var deferredUntil: Instant?
@@ -42,50 +39,34 @@ struct AssemblerProcess {
 
     static let deferredFor = Duration.milliseconds(200)
 
-    /// What a round takes from a door.
-    struct Batch {
-        var arrivals: [(ConnectionID, [[UInt8]])] = []
-        var closed: [ConnectionID] = []
-        /// Nothing that had arrived is left.
-        var isDrained = true
+    /// Gives a connection its name.
+    mutating func admit(_ connection: Int) -> ConnectionID {
+        routes.append(connection)
+        return ConnectionID(UInt64(routes.count))
     }
 
-    mutating func receive(at door: Connection.Door, countMax: Int) -> Batch {
-        var inbox = Inbox()
-        swap(&inbox, at: door)
-        defer { swap(&inbox, at: door) }
-        var batch = Batch()
-        while let (connection, frames) = inbox.arrivals.first {
-            guard batch.arrivals.count < countMax else {
-                batch.isDrained = false
-                break
-            }
-            inbox.arrivals.removeFirst()
-            batch.arrivals.append((admit(connection, at: &inbox), frames))
+    func route(of id: ConnectionID) -> Int? {
+        let position = Int(id.number) - 1
+        return routes.indices.contains(position) ? routes[position] : nil
+    }
+
+    /// - Returns: the connection, if it was not forgotten before.
+    mutating func forget(_ id: ConnectionID) -> Int? {
+        guard let route = route(of: id) else { return nil }
+        routes[Int(id.number) - 1] = nil
+        return route
+    }
+
+    /// Connections of which a monitor told that they are closed: the kitchen's first.
+    mutating func takeClosed() -> [Int] {
+        defer {
+            kitchen.closed = []
+            orders.closed = []
         }
-        // What nobody was known by is not missed.
-        batch.closed = inbox.closed.compactMap { inbox.admitted[$0] }
-        inbox.closed = []
-        return batch
+        return orders.closed.isEmpty ? kitchen.closed : kitchen.closed + orders.closed
     }
 
-    private mutating func swap(_ inbox: inout Inbox, at door: Connection.Door) {
-        switch door {
-        case .kitchen: Swift.swap(&inbox, &kitchen)
-        case .orders: Swift.swap(&inbox, &orders)
-        }
-    }
-
-    private mutating func admit(_ connection: Int, at inbox: inout Inbox) -> ConnectionID {
-        if let known = inbox.admitted[connection] { return known }
-        lastConnection += 1
-        let id = ConnectionID(lastConnection)
-        inbox.admitted[connection] = id
-        routes[id] = connection
-        return id
-    }
-
-    var isRunning: Bool { core != nil }
+    var isRunning: Bool { running != nil }
     var isListening: Bool { isRunning }
 }
 
@@ -93,7 +74,7 @@ struct AssemblerProcess {
 enum Room { case plenty, short, none }
 
 extension World {
-    func startAssembler() {
+    mutating func startAssembler() {
         guard !assembler.isRunning else { return }
         guard room != .none else { return schedule.set(.start(.assembler), at: later(.seconds(1))) }
         do throws(StoreModel.Damage) {
@@ -106,8 +87,9 @@ extension World {
             assembler = AssemblerProcess()
             assembler.store = store
             assembler.process = process
-            assembler.core = AssemblerMachine(
-                configuration: plan.configuration, incarnation: incarnation, restoring: restored, now: now)
+            assembler.running = Running(
+                AssemblerMachine(
+                    configuration: plan.configuration, incarnation: incarnation, restoring: restored, now: now))
             lastProgress = now.instant
             wake(.assembler, at: now.instant)
         } catch {
@@ -116,10 +98,10 @@ extension World {
     }
 
     /// The process ends; its supervisor starts another.
-    func killAssembler(_ why: String) {
+    mutating func killAssembler(_ why: String) {
         guard assembler.isRunning else { return }
         trace.line(.assembler, "ends: \(why)")
-        assembler.core = nil
+        assembler.running = nil
         assembler.nextRound = nil
         frozen.remove(.assembler)
         held[.assembler] = nil
@@ -135,7 +117,7 @@ extension World {
 
     // MARK: What arrives
 
-    func arriveAtAssembler(_ frames: [[UInt8]], on connection: Int) {
+    mutating func arriveAtAssembler(_ frames: [[UInt8]], on connection: Int) {
         connections[connection].toAssembler.waitingCount -= 1
         guard assembler.isRunning, connections[connection].assemblerProcess == assembler.process,
             connections[connection].isOpenForAssembler,
@@ -150,7 +132,7 @@ extension World {
         wake(.assembler, at: now.instant)
     }
 
-    func assemblerHearsEnd(of connection: Int) {
+    mutating func assemblerHearsEnd(of connection: Int) {
         guard assembler.isRunning, connections[connection].assemblerProcess == assembler.process,
             connections[connection].isOpenForAssembler
         else { return }
@@ -166,38 +148,57 @@ extension World {
 
     // MARK: The round
 
-    func assemblerRound() {
-        let fromKitchen = assembler.receive(at: .kitchen, countMax: plan.roundMessageCountMax)
-        let fromOrders = assembler.receive(at: .orders, countMax: plan.roundMessageCountMax)
+    mutating func assemblerRound() {
+        guard let running = assembler.running else { return }
         var step = Step()
-        if let isShort = look() { handle(.storeIsShort(isShort), &step) }
-        for connection in assembler.unreachable { handle(.unreachable(connection), &step) }
-        assembler.unreachable = []
-        for (connection, frames) in fromKitchen.arrivals {
-            handle(decodeFromKitchen(frames, connection), &step)
+        if let isShort = look() { handle(.storeIsShort(isShort), &step, running) }
+        for connection in assembler.unreachable { handle(.unreachable(connection), &step, running) }
+        assembler.unreachable.removeAll(keepingCapacity: true)
+        for _ in 0..<min(assembler.kitchen.arrivals.count, plan.roundMessageCountMax) {
+            let (connection, frames) = assembler.kitchen.arrivals.removeFirst()
+            handle(decodeFromKitchen(frames, known(connection)), &step, running)
         }
-        for (connection, frames) in fromOrders.arrivals {
-            handle(decodeFromOrders(frames, connection), &step)
+        for _ in 0..<min(assembler.orders.arrivals.count, plan.roundMessageCountMax) {
+            let (connection, frames) = assembler.orders.arrivals.removeFirst()
+            handle(decodeFromOrders(frames, known(connection)), &step, running)
         }
-        for connection in fromKitchen.closed + fromOrders.closed { handle(.disconnected(connection), &step) }
-        guard let last = assembler.core?.tick(now: now, drained: fromKitchen.isDrained) else { return }
+        // What nobody was known by is not missed.
+        for connection in assembler.takeClosed() {
+            if let known = connections[connection].known { handle(.disconnected(known), &step, running) }
+        }
+        let isKitchenDrained = assembler.kitchen.arrivals.isEmpty
+        let last = running.core.tick(now: now, drained: isKitchenDrained)
         auditor.ticked(last, now: now)
         step.append(last)
-        guard commitThenAct(step) else { return }
+        guard commitThenAct(step, running) else { return }
         auditor.roundEnded(now: now)
-        if auditor.isTimeForEverything, let core = assembler.core { auditor.checkEverything(core, now: now) }
-        let isDrained = fromKitchen.isDrained && fromOrders.isDrained && assembler.unreachable.isEmpty
-        let times = [assembler.core?.nextDeadline, assembler.deferredUntil, assembler.nextLook]
-        wake(.assembler, at: isDrained ? times.compactMap { $0 }.min() ?? now.instant : now.instant)
+        if auditor.isTimeForEverything { auditor.checkEverything(running.core, now: now) }
+        let isDrained =
+            isKitchenDrained && assembler.orders.arrivals.isEmpty && assembler.unreachable.isEmpty
+        wake(.assembler, at: isDrained ? nextAlarm(of: running.core) : now.instant)
     }
 
-    private func handle(_ input: Input, _ step: inout Step) {
-        guard let answer = assembler.core?.handle(input, now: now) else { return }
+    private func nextAlarm(of core: borrowing AssemblerMachine) -> Instant {
+        var next = assembler.nextLook
+        if let deadline = core.nextDeadline { next = min(next, deadline) }
+        if let deferredUntil = assembler.deferredUntil { next = min(next, deferredUntil) }
+        return next
+    }
+
+    private mutating func known(_ connection: Int) -> ConnectionID {
+        if let known = connections[connection].known { return known }
+        let id = assembler.admit(connection)
+        connections[connection].known = id
+        return id
+    }
+
+    private mutating func handle(_ input: Input, _ step: inout Step, _ running: Running<AssemblerMachine>) {
+        let answer = running.core.handle(input, now: now)
         auditor.handled(input, answer)
         step.append(answer)
     }
 
-    private func look() -> Bool? {
+    private mutating func look() -> Bool? {
         guard now.instant >= assembler.nextLook else { return nil }
         assembler.nextLook = later(.seconds(1))
         guard (room != .plenty) != assembler.isShort else { return nil }
@@ -207,12 +208,12 @@ extension World {
 
     /// Changes before actions. A crash point ends the process on the way.
     /// - Returns: whether the process goes on.
-    private func commitThenAct(_ step: Step) -> Bool {
-        var actions = step.actions
-        let changes = assembler.deferredChanges + step.changes
+    private mutating func commitThenAct(_ step: consuming Step, _ running: Running<AssemblerMachine>) -> Bool {
         var actedAt = now.instant
         let isDue = assembler.deferredUntil.map { $0 <= now.instant } ?? false
         if !step.changes.isEmpty || isDue {
+            let changes =
+                assembler.deferredChanges.isEmpty ? step.changes : assembler.deferredChanges + step.changes
             switch assembler.crashPoint {
             case .beforeCommit, .duringCommit(isDurable: false):
                 return crash("killed before its commit was durable")
@@ -230,39 +231,40 @@ extension World {
             actedAt = later(
                 networkDice.microseconds(100...Int(max(.microseconds(101), plan.commitMax).microseconds)))
             assembler.busyUntil = actedAt
-            let after = committed(at: actedAt)
-            actions += after.actions
+            let after = committed(at: actedAt, running)
+            step.actions += after.actions
             assembler.deferredChanges = after.changes
             assembler.deferredUntil =
                 after.changes.isEmpty ? nil : actedAt.advanced(by: AssemblerProcess.deferredFor)
         }
         if case .afterActions(let share) = assembler.crashPoint {
-            perform(Array(actions.prefix(actions.count * share / 100)), at: actedAt)
+            perform(Array(step.actions.prefix(step.actions.count * share / 100)), at: actedAt)
             return crash("killed between its actions")
         }
-        perform(actions, at: actedAt)
+        perform(step.actions, at: actedAt)
         return true
     }
 
-    private func commit(_ changes: [Change]) {
+    private mutating func commit(_ changes: [Change]) {
         do throws(StoreModel.Damage) {
             try assembler.store.commit(changes)
             auditor.committed(changes, now: now)
             if !changes.isEmpty { lastProgress = now.instant }
-            for change in changes { trace.line(.assembler, "commits \(change.text)") }
+            if trace.isRead {
+                for change in changes { trace.line(.assembler, "commits \(change.text)") }
+            }
         } catch {
             auditor.blame("the store refuses a change: \(error.description)")
         }
     }
 
-    private func committed(at instant: Instant) -> Step {
-        let moment = Moment(instant: instant, wall: now.wall)
-        let step = assembler.core?.handle(.committed, now: moment) ?? Step()
+    private mutating func committed(at instant: Instant, _ running: Running<AssemblerMachine>) -> Step {
+        let step = running.core.handle(.committed, now: Moment(instant: instant, wall: now.wall))
         auditor.handled(.committed, step)
         return step
     }
 
-    private func crash(_ why: String) -> Bool {
+    private mutating func crash(_ why: String) -> Bool {
         assembler.crashPoint = nil
         killAssembler(why)
         return false
@@ -293,7 +295,7 @@ extension World {
     }
 
     private func traceArrival(_ connection: ConnectionID, _ text: () -> String) {
-        guard trace.isRead, let route = assembler.routes[connection] else { return }
+        guard trace.isRead, let route = assembler.route(of: connection) else { return }
         trace.line(connections[route].client, "→ assembler  \(text())")
     }
 }

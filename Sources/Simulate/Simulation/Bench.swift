@@ -42,7 +42,7 @@ public enum Bench {
         plan.faults = []
         (plan.workerCount, plan.producerCount, plan.orderCount, plan.itemCountMax) = (6, 4, 10, 1_500)
         plan.makeBusy()
-        let world = World(plan: plan)
+        var world = World(plan: plan)
         let clock = ContinuousClock()
         let start = clock.now
         let verdict = world.run()

@@ -25,7 +25,7 @@ extension World {
     /// The last order comes no later than this, in milliseconds.
     private var comingMax: Int { plan.isRush ? 200 : Int(plan.faultPhase.milliseconds) }
 
-    func drawErrands() {
+    mutating func drawErrands() {
         for number in 0..<plan.orderCount {
             let order = OrderID(
                 high: 0x18BC_FE56_8000_0000, low: (peopleDice.next() & ~0xFF) | UInt64(number))
@@ -51,7 +51,7 @@ extension World {
         }
     }
 
-    private func drawSubmission(_ order: OrderID, _ number: Int) -> Submission {
+    private mutating func drawSubmission(_ order: OrderID, _ number: Int) -> Submission {
         let items = (0..<peopleDice.number(0...plan.itemCountMax)).map { drawItem($0) }
         let spec = OrderSpec.with {
             $0.name = "order-\(number)"
@@ -79,7 +79,7 @@ extension World {
         return Submission(order: order, spec: spec, items: items, fingerprint: peopleDice.bytes(16))
     }
 
-    private func drawItem(_ index: Int) -> Item {
+    private mutating func drawItem(_ index: Int) -> Item {
         Item.with {
             $0.name = "item-\(index)"
             guard !plan.isBusy else {
@@ -110,7 +110,7 @@ extension World {
 
     // MARK: Running an errand
 
-    func run(errand: Int, by index: Int) {
+    mutating func run(errand: Int, by index: Int) {
         guard producers[index].isRunning, !errands[errand].isOver, !errands[errand].isUnderWay else { return }
         errands[errand].isUnderWay = true
         trace.line(
@@ -124,11 +124,11 @@ extension World {
             at: later(peopleDice.microseconds(100...30_000)))
     }
 
-    private func submit(_ errand: Int, by index: Int) {
+    private mutating func submit(_ errand: Int, by index: Int) {
         ask(.submit(errands[errand].submission), .submit(errand: errand), timeout: .seconds(10), by: index)
     }
 
-    private func watch(_ errand: Int, by index: Int) {
+    private mutating func watch(_ errand: Int, by index: Int) {
         guard let order = errands[errand].accepted else { return }
         let countMax = peopleDice.pick([1, 3, 1_000])
         ask(
@@ -136,7 +136,7 @@ extension World {
             .watch(errand: errand), timeout: nil, by: index)
     }
 
-    func finished(
+    mutating func finished(
         _ purpose: ProducerProcess.Purpose, _ result: Result<OrdersMessage.OneOf_Body, CallError>,
         by index: Int
     ) {
@@ -154,7 +154,7 @@ extension World {
         }
     }
 
-    private func submitted(
+    private mutating func submitted(
         _ errand: Int, _ result: Result<OrdersMessage.OneOf_Body, CallError>, by index: Int
     ) {
         switch result {
@@ -197,7 +197,7 @@ extension World {
         }
     }
 
-    private func watched(
+    private mutating func watched(
         _ errand: Int, _ result: Result<OrdersMessage.OneOf_Body, CallError>, by index: Int
     ) {
         guard case .success(.outcomes(let batch)) = result else {

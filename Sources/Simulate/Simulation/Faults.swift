@@ -2,7 +2,7 @@ import Wire
 
 // Things go wrong, one after the other, as the plan draws them.
 extension World {
-    func nextFault() {
+    mutating func nextFault() {
         guard phase == .faults else { return }
         guard now.instant < Instant(nanoseconds: 1_000_000_000).advanced(by: plan.faultPhase) else {
             return heal()
@@ -11,15 +11,17 @@ extension World {
         schedule.set(.fault, at: later(faultDice.milliseconds(5...Int(plan.faultPauseMax.milliseconds))))
     }
 
-    private var anyWorker: Int { faultDice.number(0...plan.workerCount - 1) }
-    private var anyProducer: Int { faultDice.number(0...plan.producerCount - 1) }
+    private var anyWorker: Int { mutating get { faultDice.number(0...plan.workerCount - 1) } }
+    private var anyProducer: Int { mutating get { faultDice.number(0...plan.producerCount - 1) } }
 
     /// Mostly short, at times so long that everybody notices.
     private var anySpan: Duration {
-        faultDice.chance(60) ? faultDice.milliseconds(10...1_500) : faultDice.milliseconds(1_500...9_000)
+        mutating get {
+            faultDice.chance(60) ? faultDice.milliseconds(10...1_500) : faultDice.milliseconds(1_500...9_000)
+        }
     }
 
-    private func strike(_ fault: Fault) {
+    private mutating func strike(_ fault: Fault) {
         switch fault {
         case .partitions:
             for party in someClients() { cut(party, for: anySpan) }
@@ -51,14 +53,14 @@ extension World {
         }
     }
 
-    private func someClients() -> [Party] {
+    private mutating func someClients() -> [Party] {
         let all =
             (0..<plan.workerCount).map { Party.worker($0) } + (0..<plan.producerCount).map { .producer($0) }
         if faultDice.chance(15) { return all }
         return faultDice.chance(50) ? [faultDice.pick(all)] : all.filter { _ in faultDice.chance(40) }
     }
 
-    private func strikeAssembler() {
+    private mutating func strikeAssembler() {
         guard assembler.isRunning else { return }
         switch faultDice.number(0...6) {
         case 0, 1: killAssembler("killed between rounds")
@@ -70,7 +72,7 @@ extension World {
         }
     }
 
-    private func drain(_ worker: Int) {
+    private mutating func drain(_ worker: Int) {
         guard workers[worker].isRunning, !frozen.contains(.worker(worker)) else { return }
         trace.line(.worker(worker), "is told to drain")
         handle(faultDice.chance(80) ? .drain : .hurry, by: worker)

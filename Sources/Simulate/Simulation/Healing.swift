@@ -12,7 +12,7 @@ extension World {
     private static let healedMin = Duration.seconds(1_800)
 
     /// No more faults; who is dead or lies is replaced, and nobody fails any more.
-    func heal() {
+    mutating func heal() {
         trace.line("simulator", "everything heals")
         phase = .healed
         isFaulty = false
@@ -29,7 +29,7 @@ extension World {
             }
             workers[index].reactionTime = .microseconds(50)
         }
-        if let core = assembler.core { auditor.checkEverything(core, now: now) }
+        if let core = assembler.running?.core { auditor.checkEverything(core, now: now) }
     }
 
     private var everybody: [Party] {
@@ -37,7 +37,7 @@ extension World {
     }
 
     /// After each event: whether all has ended, or nothing moves.
-    func lookAtProgress() {
+    mutating func lookAtProgress() {
         switch phase {
         case .faults, .over: return
         case .healed:
@@ -56,7 +56,7 @@ extension World {
         assembler.isRunning && auditor.openCount == 0 && errands.allSatisfy(\.isOver)
     }
 
-    private func lookForStillness() {
+    private mutating func lookForStillness() {
         let stillness = lastProgress.duration(to: now.instant)
         let span = healedAt.duration(to: now.instant)
         guard stillness > World.stillnessMax || span > World.healedMin else { return }
@@ -68,7 +68,7 @@ extension World {
     }
 
     /// Workers give back what they hold: each result must be acknowledged, and each place come back.
-    private func beginDraining() {
+    private mutating func beginDraining() {
         trace.line("simulator", "all orders have ended; the workers drain")
         phase = .draining
         lastProgress = now.instant
@@ -79,16 +79,16 @@ extension World {
     }
 
     /// An order that was on its way when all others had ended.
-    private func goBackToWork() {
+    private mutating func goBackToWork() {
         phase = .healed
         for index in workers.indices where !workers[index].isRunning {
             schedule.set(.start(.worker(index)), at: later(.milliseconds(100)))
         }
     }
 
-    private func finish() {
+    private mutating func finish() {
         phase = .over
-        if let core = assembler.core {
+        if let core = assembler.running?.core {
             auditor.checkEverything(core, now: now)
             auditor.checkNothingIsLeft(core)
         }
@@ -106,12 +106,12 @@ extension World {
                         ? "no receipt" : "accepted, \(errand.outcomes.count) outcomes told")
                     + (errand.isUnderWay ? "" : ", not under way"))
         }
-        lines += auditor.pending(assembler.core)
+        lines += auditor.pending(assembler.running?.core)
         for worker in workers {
             let name = Party.worker(worker.index).text
             lines.append(
                 "\(name): \(worker.isRunning ? "runs" : "is dead"), link \(worker.link.phase), handlers "
-                    + "\(worker.running.keys.sorted().map(\.text)), stations "
+                    + "\(worker.handlers.keys.sorted().map(\.text)), stations "
                     + worker.stations.map { "\($0.name)=\($0.capacity)" }.joined(separator: " "))
         }
         lines.append("assembler: \(assembler.isRunning ? "runs" : "is dead"), room \(room)")

@@ -2,40 +2,41 @@ import Wire
 
 // What workers say that no honest worker would.
 extension World {
-    /// The frames that go out for a message, and what goes out beside it.
-    func tampered(_ message: WorkerMessage, by index: Int) -> [[[UInt8]]] {
-        var message = message
-        var more: [[[UInt8]]] = []
+    /// Makes of a message what its worker's character makes of it.
+    /// - Returns: a lie that goes out beside it.
+    mutating func tamper(with message: inout WorkerMessage, by index: Int) -> WorkerMessage? {
         switch workers[index].character {
-        case .honest, .failing: break
+        case .honest, .failing: return nil
         case .speaking(let lowest, let highest):
             if case .hello = message.body {
                 message.hello.versions.lowest = lowest
                 message.hello.versions.highest = highest
             }
-        case .liar where isFaulty:
+            return nil
+        case .liar:
+            guard isFaulty else { return nil }
             if case .hello = message.body {
-                for _ in 0..<handlerDice.number(0...4) {
-                    // One lease is claimed once: of two claims to one, nobody can say which was answered.
-                    let claimed = (message.hello.running + message.hello.held).map(\.lease)
-                    guard let claim = lie(), !claimed.contains(claim.lease) else { continue }
-                    if handlerDice.chance(50) {
-                        message.hello.running.append(claim)
-                    } else {
-                        message.hello.held.append(claim)
-                    }
-                }
-            } else if handlerDice.chance(30), let claim = lie() {
-                more.append(Frames.encode(lyingResult(claim, message.session)))
+                for _ in 0..<handlerDice.number(0...4) { claimFalsely(in: &message.hello) }
+                return nil
             }
-        case .liar: break
+            guard handlerDice.chance(30), let claim = lie() else { return nil }
+            return lyingResult(claim, message.session)
         }
-        if isFaulty, plan.has(.garbage), handlerDice.chance(2) { more.append(garbage()) }
-        return [Frames.encode(message)] + more
+    }
+
+    private mutating func claimFalsely(in hello: inout WorkerHello) {
+        // One lease is claimed once: of two claims to one, nobody can say which was answered.
+        let claimed = (hello.running + hello.held).map(\.lease)
+        guard let claim = lie(), !claimed.contains(claim.lease) else { return }
+        if handlerDice.chance(50) {
+            hello.running.append(claim)
+        } else {
+            hello.held.append(claim)
+        }
     }
 
     /// A lease that this worker never had, of an order that may be known.
-    private func lie() -> Claim? {
+    private mutating func lie() -> Claim? {
         guard let errand = errands.isEmpty ? nil : handlerDice.pick(errands) else { return nil }
         return Claim.with {
             $0.lease = LeaseID(
@@ -47,7 +48,7 @@ extension World {
         }
     }
 
-    private func lyingResult(_ claim: Claim, _ session: UInt64) -> WorkerMessage {
+    private mutating func lyingResult(_ claim: Claim, _ session: UInt64) -> WorkerMessage {
         let result = ItemResult.with {
             $0.lease = claim.lease
             $0.order = claim.order
@@ -70,7 +71,7 @@ extension World {
     }
 
     /// Frames that are not of the contract.
-    func garbage() -> [[UInt8]] {
+    mutating func garbage() -> [[UInt8]] {
         let bytes = handlerDice.bytes(handlerDice.number(0...40))
         return switch handlerDice.number(0...3) {
         case 0: [bytes]

@@ -32,14 +32,14 @@ enum Nature: Equatable {
     }
 
     init(_ payload: Content) {
-        let bytes = Array(payload.data)
+        let bytes = payload.data
         guard bytes.count == 4 else {
             self = .done
             return
         }
         self =
-            switch bytes[0] {
-            case 1: .doneAt(attempt: Int(bytes[1]))
+            switch bytes[bytes.startIndex] {
+            case 1: .doneAt(attempt: Int(bytes[bytes.startIndex + 1]))
             case 2: .fails
             case 3: .failsForGood
             case 4: .endless
@@ -49,9 +49,9 @@ enum Nature: Equatable {
     }
 
     static func duration(_ payload: Content) -> Duration {
-        let bytes = Array(payload.data)
+        let bytes = payload.data
         guard bytes.count == 4 else { return .zero }
-        return .milliseconds(Int(bytes[2]) << 8 | Int(bytes[3]))
+        return .milliseconds(Int(bytes[bytes.startIndex + 2]) << 8 | Int(bytes[bytes.startIndex + 3]))
     }
 
     /// What a handler brings for this item, and for no other.

@@ -1,3 +1,4 @@
+import AssemblerCore
 import Wire
 
 /// One connection of a client to a door of the assembler.
@@ -24,6 +25,8 @@ struct Connection {
     let clientProcess: Int
     let assemblerProcess: Int
     let door: Door
+    /// By what the assembler's core knows it; `nil` before its first message, and where it was forgotten.
+    var known: ConnectionID?
     var isOpenForClient = true
     var isOpenForAssembler = true
     /// Nothing passes any more, and nobody has been told.
@@ -65,14 +68,14 @@ struct SimulatedLink {
 
 extension World {
     /// Sends to the assembler. What is sent on a dead connection is lost.
-    func sendToAssembler(_ frames: [[UInt8]], on connection: Int) {
+    mutating func sendToAssembler(_ frames: [[UInt8]], on connection: Int) {
         guard let earliest = earliestArrival(on: connection, from: now.instant),
             let arrival = connections[connection].toAssembler.arrival(earliest: earliest)
         else { return }
         schedule.set(.toAssembler(connection: connection, frames), at: arrival)
     }
 
-    func sendToClient(_ frames: [[UInt8]], on connection: Int, from departure: Instant) {
+    mutating func sendToClient(_ frames: [[UInt8]], on connection: Int, from departure: Instant) {
         guard let earliest = earliestArrival(on: connection, from: departure),
             let arrival = connections[connection].toClient.arrival(earliest: earliest)
         else { return }
@@ -80,7 +83,7 @@ extension World {
     }
 
     /// - Returns: `nil` where the cable is cut and the connection will not survive it.
-    private func earliestArrival(on connection: Int, from departure: Instant) -> Instant? {
+    private mutating func earliestArrival(on connection: Int, from departure: Instant) -> Instant? {
         let earliest = departure.advanced(by: delay())
         guard !cuts.isEmpty, let cutUntil = cuts[connections[connection].client], cutUntil > departure else {
             return earliest
@@ -89,7 +92,7 @@ extension World {
         return max(earliest, cutUntil.advanced(by: delay()))
     }
 
-    func delay() -> Duration {
+    mutating func delay() -> Duration {
         guard isFaulty, plan.has(.delays) else { return networkDice.microseconds(20...600) }
         return switch networkDice.number(0...99) {
         case 0: networkDice.milliseconds(500...4_000)
@@ -101,7 +104,7 @@ extension World {
     /// Ends a connection.
     /// - Parameter side: who ends it: what the other side had sent is lost.
     /// - Parameter isTold: the other side hears of it; else it has to notice.
-    func end(_ connection: Int, by side: Side, isTold: Bool) {
+    mutating func end(_ connection: Int, by side: Side, isTold: Bool) {
         let other: WritableKeyPath<Connection, Connection.Channel>
         let own: WritableKeyPath<Connection, Connection.Channel>
         switch side {
@@ -137,7 +140,7 @@ extension World {
     enum Side { case client, assembler }
 
     /// The network ends a connection: both sides hear of it.
-    func drop(_ connection: Int) {
+    mutating func drop(_ connection: Int) {
         guard connections[connection].isOpenForClient, connections[connection].isOpenForAssembler else {
             return
         }
@@ -153,13 +156,13 @@ extension World {
         }
     }
 
-    private func limit(_ channel: Connection.Channel) -> Instant {
+    private mutating func limit(_ channel: Connection.Channel) -> Instant {
         let span = max(.zero, now.instant.duration(to: channel.lastArrival))
         return now.instant.advanced(by: span * networkDice.pick([0, 50, 100]) / 100)
     }
 
     /// The party cannot reach the assembler, nor be reached, for so long.
-    func cut(_ party: Party, for span: Duration) {
+    mutating func cut(_ party: Party, for span: Duration) {
         let until = now.instant.advanced(by: span)
         guard cuts[party].map({ $0 < now.instant }) ?? true else { return }
         cuts[party] = until
@@ -176,7 +179,7 @@ extension World {
     }
 
     /// Tries to connect, after the link's pause.
-    func connectLater(_ party: Party, after pause: Duration? = nil) {
+    mutating func connectLater(_ party: Party, after pause: Duration? = nil) {
         switch party {
         case .assembler: return
         case .worker(let index):
@@ -192,7 +195,7 @@ extension World {
         }
     }
 
-    func connect(_ party: Party, process: Int) {
+    mutating func connect(_ party: Party, process: Int) {
         guard isAlive(party, process: process), link(of: party)?.phase == .waiting else { return }
         guard !frozen.contains(party) else {
             return held[party, default: []].append(.connect(party, process: process))

@@ -7,7 +7,7 @@ import Wire
 struct ProducerProcess {
     let index: Int
     var process = 0
-    var client: Client?
+    var running: Running<Client>?
     var link = SimulatedLink()
     var arrivals: Deque<LinkEvent> = []
     var nextRound: Instant?
@@ -26,11 +26,11 @@ struct ProducerProcess {
 
     init(index: Int) { self.index = index }
 
-    var isRunning: Bool { client != nil }
+    var isRunning: Bool { running != nil }
 }
 
 extension World {
-    func startProducer(_ index: Int) {
+    mutating func startProducer(_ index: Int) {
         guard !producers[index].isRunning else { return }
         producers[index].process += 1
         producers[index].arrivals = []
@@ -38,7 +38,7 @@ extension World {
         producers[index].lastCall = 0
         producers[index].nextRound = nil
         producers[index].link = SimulatedLink()
-        producers[index].client = Client(program: "simulated")
+        producers[index].running = Running(Client(program: "simulated"))
         trace.line(.producer(index), "starts")
         connectLater(.producer(index), after: .zero)
         for errand in errands.indices where errands[errand].producer == index && !errands[errand].isOver {
@@ -49,14 +49,14 @@ extension World {
         }
     }
 
-    func killProducer(_ index: Int) {
+    mutating func killProducer(_ index: Int) {
         guard producers[index].isRunning else { return }
         let party = Party.producer(index)
         trace.line(party, "ends")
         if let connection = producers[index].link.connection {
             end(connection, by: .client, isTold: cuts[party].map { $0 <= now.instant } ?? true)
         }
-        producers[index].client = nil
+        producers[index].running = nil
         for errand in errands.indices where errands[errand].producer == index && errands[errand].isVanishing {
             errands[errand].isOver = true
         }
@@ -68,16 +68,16 @@ extension World {
 
     // MARK: The round
 
-    func producerRound(_ index: Int) {
+    mutating func producerRound(_ index: Int) {
         while producers[index].isRunning, let event = producers[index].arrivals.popFirst() {
             take(event, by: index)
         }
-        guard let step = producers[index].client?.tick(now: now) else { return }
+        guard let step = producers[index].running?.core.tick(now: now) else { return }
         perform(step, of: index)
-        if let next = producers[index].client?.nextDeadline { wake(.producer(index), at: next) }
+        if let next = producers[index].running?.core.nextDeadline { wake(.producer(index), at: next) }
     }
 
-    private func take(_ event: LinkEvent, by index: Int) {
+    private mutating func take(_ event: LinkEvent, by index: Int) {
         switch event {
         case .opened: handle(.linkOpened, of: index)
         case .closed: handle(.linkClosed, of: index)
@@ -90,13 +90,13 @@ extension World {
         }
     }
 
-    func handle(_ input: Client.Input, of index: Int) {
-        guard let step = producers[index].client?.handle(input, now: now) else { return }
+    mutating func handle(_ input: Client.Input, of index: Int) {
+        guard let step = producers[index].running?.core.handle(input, now: now) else { return }
         countClientInput()
         perform(step, of: index)
     }
 
-    private func perform(_ step: Client.Step, of index: Int) {
+    private mutating func perform(_ step: Client.Step, of index: Int) {
         for action in step.actions {
             guard producers[index].isRunning else { return }
             switch action {
@@ -113,7 +113,7 @@ extension World {
         }
     }
 
-    private func send(_ message: ProducerMessage, by index: Int) {
+    private mutating func send(_ message: ProducerMessage, by index: Int) {
         guard let connection = producers[index].link.connection,
             connections[connection].isOpenForClient
         else { return }
@@ -121,7 +121,7 @@ extension World {
         if isFaulty, plan.has(.garbage), peopleDice.chance(2) { sendToAssembler(garbage(), on: connection) }
     }
 
-    private func resetLink(ofProducer index: Int) {
+    private mutating func resetLink(ofProducer index: Int) {
         guard let connection = producers[index].link.connection else { return }
         trace.line(.producer(index), "gives its connection up")
         end(connection, by: .client, isTold: cuts[.producer(index)].map { $0 <= now.instant } ?? true)
@@ -129,7 +129,7 @@ extension World {
         connectLater(.producer(index))
     }
 
-    func ask(_ request: Request, _ purpose: ProducerProcess.Purpose, timeout: Duration?, by index: Int) {
+    mutating func ask(_ request: Request, _ purpose: ProducerProcess.Purpose, timeout: Duration?, by index: Int) {
         guard producers[index].isRunning else { return }
         producers[index].lastCall += 1
         let call = CallID(producers[index].lastCall)

@@ -33,13 +33,14 @@ enum Event {
 
 /// What will happen, the nearest first; of one instant in the order in which it was set.
 struct Schedule {
+    /// What the heap moves about is small; the event stays in its place.
     private struct Entry: Comparable {
         let at: Instant
         let sequence: UInt64
-        let event: Event
+        let place: Int
 
         static func < (left: Entry, right: Entry) -> Bool {
-            (left.at.nanoseconds, left.sequence) < (right.at.nanoseconds, right.sequence)
+            left.at == right.at ? left.sequence < right.sequence : left.at < right.at
         }
 
         static func == (left: Entry, right: Entry) -> Bool { left.sequence == right.sequence }
@@ -47,13 +48,27 @@ struct Schedule {
 
     private var heap = Heap<Entry>()
     private var sequence: UInt64 = 0
+    private var events: [Event] = []
+    /// Places of events that have happened.
+    private var freePlaces: [Int] = []
 
-    mutating func set(_ event: Event, at instant: Instant) {
+    mutating func set(_ event: consuming Event, at instant: Instant) {
+        let place = freePlaces.popLast() ?? events.count
+        if place == events.count {
+            events.append(event)
+        } else {
+            events[place] = event
+        }
         sequence += 1
-        heap.insert(Entry(at: instant, sequence: sequence, event: event))
+        heap.insert(Entry(at: instant, sequence: sequence, place: place))
     }
 
     mutating func next() -> (at: Instant, event: Event)? {
-        heap.popMin().map { ($0.at, $0.event) }
+        guard let entry = heap.popMin() else { return nil }
+        freePlaces.append(entry.place)
+        // Exchanged for one that holds nothing: the place keeps no message alive.
+        var event = Event.fault
+        swap(&event, &events[entry.place])
+        return (entry.at, event)
     }
 }

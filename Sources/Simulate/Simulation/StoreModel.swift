@@ -7,7 +7,7 @@ import Wire
 /// A commit is all or nothing, and survives every end of the process. `AssemblerStore` is the real one.
 struct StoreModel {
     /// An order as its rows stand.
-    struct Stored {
+    final class Stored {
         let accepted: AcceptedOrder
         var isSealed = false
         var isCancelRequested = false
@@ -66,19 +66,16 @@ struct StoreModel {
             orders[order.id] = Stored(order)
             if !key.isEmpty { keys[key] = order.id }
         case .page(let order, let firstIndex, let items):
-            try update(order) { stored throws(Damage) in
-                guard firstIndex == stored.items.count else {
-                    throw Damage(
-                        description: "page \(firstIndex) of \(order) follows \(stored.items.count) items")
-                }
-                stored.items += items
-                stored.pageStarts.append(firstIndex)
+            let stored = try stored(order)
+            guard firstIndex == stored.items.count else {
+                throw Damage(description: "page \(firstIndex) of \(order) follows \(stored.items.count) items")
             }
+            stored.items += items
+            stored.pageStarts.append(firstIndex)
         case .sealed(let order):
-            try update(order) { stored in
-                stored.isSealed = true
-                stored.settled = Array(repeating: nil, count: stored.items.count)
-            }
+            let stored = try stored(order)
+            stored.isSealed = true
+            stored.settled = Array(repeating: nil, count: stored.items.count)
         case .abandoned(let order):
             guard let stored = orders[order], !stored.isSealed else {
                 throw Damage(description: "abandoned order \(order) is not there, or sealed")
@@ -86,35 +83,28 @@ struct StoreModel {
             orders[order] = nil
             if !stored.accepted.spec.key.isEmpty { keys[stored.accepted.spec.key] = nil }
         case .attemptFailed(let order, let index, let record):
-            try update(order) { $0.attempts.append(.init(index: index, isLost: false, record: record)) }
+            try stored(order).attempts.append(.init(index: index, isLost: false, record: record))
         case .attemptLost(let order, let index, let record):
-            try update(order) { $0.attempts.append(.init(index: index, isLost: true, record: record)) }
+            try stored(order).attempts.append(.init(index: index, isLost: true, record: record))
         case .lossTakenBack(let order, let index, let lease, let instance):
-            try update(order) { stored throws(Damage) in
-                let before = stored.attempts.count
-                stored.attempts.removeAll {
-                    $0.isLost && $0.index == index && $0.record.lease == lease
-                        && $0.record.instance == instance
-                }
-                guard stored.attempts.count < before else {
-                    throw Damage(description: "no loss of \(order)[\(index)] under \(lease.text)")
-                }
+            let stored = try stored(order)
+            let before = stored.attempts.count
+            stored.attempts.removeAll {
+                $0.isLost && $0.index == index && $0.record.lease == lease && $0.record.instance == instance
             }
-        case .settled(let order, let outcomes):
-            try update(order) { stored throws(Damage) in try stored.settle(outcomes) }
-        case .cancelRequested(let order, _): try update(order) { $0.isCancelRequested = true }
-        case .served(let order, let record): try update(order) { $0.served = record }
+            guard stored.attempts.count < before else {
+                throw Damage(description: "no loss of \(order)[\(index)] under \(lease.text)")
+            }
+        case .settled(let order, let outcomes): try stored(order).settle(outcomes)
+        case .cancelRequested(let order, _): try stored(order).isCancelRequested = true
+        case .served(let order, let record): try stored(order).served = record
         case .elapsed(let order, let elapsed): orders[order]?.served?.elapsed = elapsed
         }
     }
 
-    private mutating func update(
-        _ order: OrderID, _ change: (inout Stored) throws(Damage) -> Void
-    ) throws(Damage) {
-        guard let position = orders.index(forKey: order) else {
-            throw Damage(description: "order \(order) is not there")
-        }
-        try change(&orders.values[position])
+    private func stored(_ order: OrderID) throws(Damage) -> Stored {
+        guard let stored = orders[order] else { throw Damage(description: "order \(order) is not there") }
+        return stored
     }
 
     // MARK: Reading
@@ -150,7 +140,8 @@ struct StoreModel {
     }
 
     func outcomes(of order: OrderID, after landing: Int, countMax: Int) -> [Outcome] {
-        Array((orders[order]?.outcomes ?? []).dropFirst(landing).prefix(countMax))
+        guard let outcomes = orders[order]?.outcomes else { return [] }
+        return Array(outcomes.dropFirst(landing).prefix(countMax))
     }
 
     func statuses(of order: OrderID) -> [ItemStatus] {
@@ -172,7 +163,7 @@ struct StoreModel {
 }
 
 extension StoreModel.Stored {
-    fileprivate mutating func settle(_ new: [Outcome]) throws(StoreModel.Damage) {
+    fileprivate func settle(_ new: [Outcome]) throws(StoreModel.Damage) {
         for outcome in new {
             guard Int(outcome.landing) == outcomes.count + 1 else {
                 throw StoreModel.Damage(

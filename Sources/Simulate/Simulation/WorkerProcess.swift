@@ -28,11 +28,11 @@ struct WorkerProcess {
     let index: Int
     let stations: [ServedStation]
     var process = 0
-    var machine: WorkerMachine?
+    var running: Running<WorkerMachine>?
     var link = SimulatedLink()
     var arrivals: Deque<LinkEvent> = []
     /// Only ever looked up, and counted.
-    var running: [LeaseID: Handler] = [:]
+    var handlers: [LeaseID: Handler] = [:]
     var nextRound: Instant?
     var character = Character.honest
     /// Between what arrives and the round that takes it.
@@ -43,13 +43,13 @@ struct WorkerProcess {
         self.stations = stations
     }
 
-    var isRunning: Bool { machine != nil }
+    var isRunning: Bool { running != nil }
 
     static let roundMessageCountMax = 100
 }
 
 extension World {
-    func drawStations(of index: Int) -> [ServedStation] {
+    mutating func drawStations(of index: Int) -> [ServedStation] {
         var names = plan.stationNames
         // The first serves all, so that nothing waits for ever.
         if index > 0 {
@@ -63,26 +63,27 @@ extension World {
         }
     }
 
-    func startWorker(_ index: Int) {
+    mutating func startWorker(_ index: Int) {
         guard !workers[index].isRunning, phase != .draining else { return }
         let party = Party.worker(index)
         workers[index].process += 1
         workers[index].arrivals = []
-        workers[index].running = [:]
+        workers[index].handlers = [:]
         workers[index].nextRound = nil
         workers[index].link = SimulatedLink()
         workers[index].character = isFaulty ? drawCharacter() : .honest
         workers[index].reactionTime =
             isFaulty && plan.has(.slowWorkers) && handlerDice.chance(40)
             ? handlerDice.milliseconds(1...400) : .microseconds(50)
-        workers[index].machine = WorkerMachine(
-            name: party.text, instance: handlerDice.bytes(16), stations: workers[index].stations,
-            drainTimeout: .seconds(5), program: "simulated", now: now)
+        workers[index].running = Running(
+            WorkerMachine(
+                name: party.text, instance: handlerDice.bytes(16), stations: workers[index].stations,
+                drainTimeout: .seconds(5), program: "simulated", now: now))
         trace.line(party, "starts, \(workers[index].character)")
         connectLater(party, after: .zero)
     }
 
-    private func drawCharacter() -> WorkerProcess.Character {
+    private mutating func drawCharacter() -> WorkerProcess.Character {
         if plan.has(.failingWorkers), handlerDice.chance(25) { return .failing }
         if plan.has(.liars), handlerDice.chance(30) { return .liar }
         if plan.has(.otherVersions), handlerDice.chance(25) {
@@ -95,16 +96,16 @@ extension World {
     }
 
     /// The process ends with all that it runs and holds; its supervisor starts another.
-    func killWorker(_ index: Int, _ why: String) {
+    mutating func killWorker(_ index: Int, _ why: String) {
         guard workers[index].isRunning else { return }
         let party = Party.worker(index)
         trace.line(party, "ends: \(why)")
         if let connection = workers[index].link.connection {
             end(connection, by: .client, isTold: cuts[party].map { $0 <= now.instant } ?? true)
         }
-        auditor.workerEnded(running: Array(workers[index].running.values.map(\.lease)))
-        workers[index].machine = nil
-        workers[index].running = [:]
+        auditor.workerEnded(running: workers[index].handlers.values.map(\.lease))
+        workers[index].running = nil
+        workers[index].handlers = [:]
         workers[index].link.phase = .closed
         frozen.remove(party)
         held[party] = nil
@@ -114,7 +115,7 @@ extension World {
 
     // MARK: The round
 
-    func workerRound(_ index: Int) {
+    mutating func workerRound(_ index: Int) {
         var count = 0
         while workers[index].isRunning, count < WorkerProcess.roundMessageCountMax,
             let event = workers[index].arrivals.popFirst()
@@ -122,13 +123,13 @@ extension World {
             take(event, by: index)
             count += 1
         }
-        guard let step = workers[index].machine?.tick(now: now) else { return }
+        guard let step = workers[index].running?.core.tick(now: now) else { return }
         perform(step, by: index)
         if !workers[index].arrivals.isEmpty { return wake(.worker(index), at: now.instant) }
-        if let next = workers[index].machine?.nextDeadline { wake(.worker(index), at: next) }
+        if let next = workers[index].running?.core.nextDeadline { wake(.worker(index), at: next) }
     }
 
-    private func take(_ event: LinkEvent, by index: Int) {
+    private mutating func take(_ event: LinkEvent, by index: Int) {
         switch event {
         case .opened: handle(.linkOpened, by: index)
         case .closed: handle(.linkClosed, by: index)
@@ -141,13 +142,13 @@ extension World {
         }
     }
 
-    func handle(_ input: WorkerMachine.Input, by index: Int) {
-        guard let step = workers[index].machine?.handle(input, now: now) else { return }
+    mutating func handle(_ input: WorkerMachine.Input, by index: Int) {
+        guard let step = workers[index].running?.core.handle(input, now: now) else { return }
         countClientInput()
         perform(step, by: index)
     }
 
-    private func perform(_ step: WorkerMachine.Step, by index: Int) {
+    private mutating func perform(_ step: WorkerMachine.Step, by index: Int) {
         for action in step.actions {
             guard workers[index].isRunning else { return }
             switch action {
@@ -161,14 +162,18 @@ extension World {
         }
     }
 
-    private func send(_ message: WorkerMessage, by index: Int) {
+    private mutating func send(_ message: WorkerMessage, by index: Int) {
         guard let connection = workers[index].link.connection,
             connections[connection].isOpenForClient
         else { return }
-        for frames in tampered(message, by: index) { sendToAssembler(frames, on: connection) }
+        var message = message
+        let lie = tamper(with: &message, by: index)
+        sendToAssembler(Frames.encode(message), on: connection)
+        if let lie { sendToAssembler(Frames.encode(lie), on: connection) }
+        if isFaulty, plan.has(.garbage), handlerDice.chance(2) { sendToAssembler(garbage(), on: connection) }
     }
 
-    private func resetLink(of index: Int) {
+    private mutating func resetLink(of index: Int) {
         guard let connection = workers[index].link.connection else { return }
         trace.line(.worker(index), "gives its connection up")
         end(connection, by: .client, isTold: cuts[.worker(index)].map { $0 <= now.instant } ?? true)
@@ -177,7 +182,7 @@ extension World {
         connectLater(.worker(index))
     }
 
-    private func finish(_ ending: WorkerMachine.Ending, _ index: Int) {
+    private mutating func finish(_ ending: WorkerMachine.Ending, _ index: Int) {
         trace.line(.worker(index), "is over: \(ending)")
         if phase == .draining {
             guard ending == .drained else {
@@ -185,9 +190,9 @@ extension World {
             }
         }
         if let connection = workers[index].link.connection { end(connection, by: .client, isTold: true) }
-        auditor.workerEnded(running: Array(workers[index].running.values.map(\.lease)))
-        workers[index].machine = nil
-        workers[index].running = [:]
+        auditor.workerEnded(running: workers[index].handlers.values.map(\.lease))
+        workers[index].running = nil
+        workers[index].handlers = [:]
         workers[index].link.phase = .closed
         frozen.remove(.worker(index))
         schedule.set(.start(.worker(index)), at: later(handlerDice.milliseconds(100...2_000)))
@@ -195,7 +200,7 @@ extension World {
 
     // MARK: Handlers
 
-    private func start(_ lease: Lease, by index: Int) {
+    private mutating func start(_ lease: Lease, by index: Int) {
         auditor.started(lease, by: index, process: workers[index].process)
         let nature = Nature(lease.payload)
         var span = Nature.duration(lease.payload)
@@ -217,32 +222,32 @@ extension World {
         }
         if isFaulty, plan.has(.slowWorkers) { span *= handlerDice.number(1...4) }
         let isStubborn = isFaulty && plan.has(.stubbornHandlers) && handlerDice.chance(40)
-        workers[index].running[lease.lease] = WorkerProcess.Handler(
+        workers[index].handlers[lease.lease] = WorkerProcess.Handler(
             lease: lease, turn: 0, outcome: outcome, endsProcess: nature == .poison, isStubborn: isStubborn)
-        setEnd(of: lease.lease, by: index, in: span)
+        setEnd(of: lease.lease, turn: 0, by: index, in: span)
     }
 
-    private func setEnd(of lease: LeaseID, by index: Int, in span: Duration) {
-        guard let turn = workers[index].running[lease]?.turn else { return }
+    private mutating func setEnd(of lease: LeaseID, turn: Int, by index: Int, in span: Duration) {
         schedule.set(
             .handlerEnds(worker: index, process: workers[index].process, lease, turn: turn), at: later(span))
     }
 
-    private func stop(_ lease: LeaseID, _ reason: StopReason, by index: Int) {
-        guard let handler = workers[index].running[lease] else { return }
+    private mutating func stop(_ lease: LeaseID, _ reason: StopReason, by index: Int) {
+        guard var handler = workers[index].handlers[lease] else { return }
         trace.line(.worker(index), "stops \(lease.text): \(reason)")
-        workers[index].running[lease]?.turn += 1
+        handler.turn += 1
         if !(handler.isStubborn && handlerDice.chance(50)) {
-            workers[index].running[lease]?.outcome = .failed(message: "stopped", isPermanent: false)
+            handler.outcome = .failed(message: "stopped", isPermanent: false)
         }
-        workers[index].running[lease]?.endsProcess = handler.endsProcess && handlerDice.chance(10)
+        handler.endsProcess = handler.endsProcess && handlerDice.chance(10)
+        workers[index].handlers[lease] = handler
         setEnd(
-            of: lease, by: index,
+            of: lease, turn: handler.turn, by: index,
             in: handler.isStubborn ? handlerDice.milliseconds(500...9_000) : handlerDice.milliseconds(0...20))
     }
 
-    func handlerEnds(_ index: Int, process: Int, _ lease: LeaseID, turn: Int) {
-        guard isAlive(.worker(index), process: process), let handler = workers[index].running[lease],
+    mutating func handlerEnds(_ index: Int, process: Int, _ lease: LeaseID, turn: Int) {
+        guard isAlive(.worker(index), process: process), let handler = workers[index].handlers[lease],
             handler.turn == turn
         else { return }
         guard !frozen.contains(.worker(index)) else {
@@ -254,7 +259,7 @@ extension World {
             auditor.poisonKilled(handler.lease)
             return killWorker(index, "by \(handler.lease.lease.text)")
         }
-        workers[index].running[lease] = nil
+        workers[index].handlers[lease] = nil
         if case .done = handler.outcome { auditor.succeeded(handler.lease) }
         if case .failed(_, true) = handler.outcome { auditor.failedForGood(handler.lease) }
         trace.line(.worker(index), "ends \(handler.lease.lease.text): \(handler.outcome.text)")

@@ -5,7 +5,7 @@ import Wire
 /// One run: the three cores, a clock, a network and a store in one thread, driven by one seed.
 ///
 /// First things go wrong for a while (safety); then everything heals, and all must end (liveness).
-public final class World {
+public struct World: ~Copyable {
     let plan: Plan
     var now = Moment(
         instant: Instant(nanoseconds: 1_000_000_000), wall: WallTime(milliseconds: 1_700_000_000_000))
@@ -55,7 +55,7 @@ public final class World {
     }
 
     /// Runs to the end, or to the first thing that is wrong.
-    public func run() -> Verdict {
+    public mutating func run() -> Verdict {
         open()
         while verdict == nil, let next = schedule.next() {
             guard advance(to: next.at) else { break }
@@ -78,13 +78,13 @@ public final class World {
             simulated: Instant(nanoseconds: 1_000_000_000).duration(to: now.instant))
     }
 
-    func countClientInput() { clientInputCount += 1 }
+    mutating func countClientInput() { clientInputCount += 1 }
 
-    func end(_ verdict: Verdict) {
+    mutating func end(_ verdict: Verdict) {
         if self.verdict == nil { self.verdict = verdict }
     }
 
-    private func advance(to instant: Instant) -> Bool {
+    private mutating func advance(to instant: Instant) -> Bool {
         if instant > now.instant {
             eventsOfInstant = 0
             // Two clocks that go together: neither loses what the other rounds away.
@@ -100,7 +100,7 @@ public final class World {
         return true
     }
 
-    private func open() {
+    private mutating func open() {
         trace.line("simulator", "seed \(plan.seed): \(plan.description)")
         drawErrands()
         for index in 0..<plan.workerCount {
@@ -117,7 +117,7 @@ public final class World {
 
     func later(_ span: Duration) -> Instant { now.instant.advanced(by: span) }
 
-    private func happen(_ event: Event) {
+    private mutating func happen(_ event: Event) {
         switch event {
         case .toAssembler(let connection, let frames): arriveAtAssembler(frames, on: connection)
         case .toClient(let connection, let frames): arriveAtClient(frames, on: connection)
@@ -154,7 +154,7 @@ public final class World {
         }
     }
 
-    private func start(_ party: Party) {
+    private mutating func start(_ party: Party) {
         switch party {
         case .assembler: startAssembler()
         case .worker(let index): startWorker(index)
@@ -163,7 +163,7 @@ public final class World {
     }
 
     /// Makes the party's next round happen no later than `instant`.
-    func wake(_ party: Party, at instant: Instant) {
+    mutating func wake(_ party: Party, at instant: Instant) {
         let instant = max(instant, now.instant)
         switch party {
         case .assembler:
@@ -185,7 +185,7 @@ public final class World {
         }
     }
 
-    private func round(of party: Party, process: Int) {
+    private mutating func round(of party: Party, process: Int) {
         guard isAlive(party, process: process) else { return }
         guard !frozen.contains(party) else {
             clearNextRound(of: party)
@@ -208,7 +208,7 @@ public final class World {
         }
     }
 
-    private func clearNextRound(of party: Party) {
+    private mutating func clearNextRound(of party: Party) {
         switch party {
         case .assembler: assembler.nextRound = nil
         case .worker(let index): workers[index].nextRound = nil
@@ -217,14 +217,14 @@ public final class World {
     }
 
     /// The process is stopped; it hears nothing and does nothing, and its connections stay.
-    func freeze(_ party: Party, for span: Duration) {
+    mutating func freeze(_ party: Party, for span: Duration) {
         guard !frozen.contains(party) else { return }
         trace.line(party, "is stopped for \(span)")
         frozen.insert(party)
         schedule.set(.thaw(party), at: later(span))
     }
 
-    func thaw(_ party: Party) {
+    mutating func thaw(_ party: Party) {
         guard frozen.remove(party) != nil else { return }
         trace.line(party, "goes on")
         for event in held.removeValue(forKey: party) ?? [] { happen(event) }
@@ -233,7 +233,7 @@ public final class World {
 
     // MARK: What arrives at clients
 
-    private func arriveAtClient(_ frames: [[UInt8]], on connection: Int) {
+    private mutating func arriveAtClient(_ frames: [[UInt8]], on connection: Int) {
         connections[connection].toClient.waitingCount -= 1
         let (client, process) = (connections[connection].client, connections[connection].clientProcess)
         guard connections[connection].isOpenForClient, isAlive(client, process: process),
@@ -244,7 +244,7 @@ public final class World {
         arrive(.message(frames), at: client)
     }
 
-    private func clientHearsEnd(of connection: Int) {
+    private mutating func clientHearsEnd(of connection: Int) {
         let (client, process) = (connections[connection].client, connections[connection].clientProcess)
         guard connections[connection].isOpenForClient, isAlive(client, process: process),
             link(of: client)?.connection == connection
@@ -254,7 +254,7 @@ public final class World {
         connectLater(client)
     }
 
-    private func arrive(_ event: LinkEvent, at client: Party) {
+    private mutating func arrive(_ event: LinkEvent, at client: Party) {
         switch client {
         case .assembler: return
         case .worker(let index):

@@ -75,7 +75,7 @@ struct SimulateCommand: ParsableCommand {
     private func replay(_ seed: UInt64) -> Status {
         Output.say("seed \(seed)")
         LastSeed.begin(seed)
-        let world = World(plan: Plan(seed: seed), trace: quiet ? nil : { Output.say($0) })
+        var world = World(plan: Plan(seed: seed), trace: quiet ? nil : { Output.say($0) })
         let verdict = world.run()
         let figures = world.figures
         Output.say(
@@ -92,7 +92,7 @@ struct SimulateCommand: ParsableCommand {
         var total = Figures()
         for seed in from...last {
             LastSeed.begin(seed)
-            let world = World(plan: Plan(seed: seed))
+            var world = World(plan: Plan(seed: seed))
             let verdict = world.run()
             total.add(world.figures)
             switch verdict {

@@ -1,0 +1,6 @@
+/// The core of a process that runs, in a place of its own: an optional value is copied when it is asked something.
+final class Running<Core> {
+    var core: Core
+
+    init(_ core: Core) { self.core = core }
+}
