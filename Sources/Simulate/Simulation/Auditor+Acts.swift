@@ -14,19 +14,19 @@ extension Auditor {
 
     /// A result may be forgotten by its worker once its outcome is durable.
     private func acknowledged(_ ack: Ack) {
-        guard let brought = results[ack.lease], !brought.isEmpty else {
+        guard let brought = results[LeaseNumber(ack.lease)], !brought.isEmpty else {
             return blame("\(ack.lease.text) is acknowledged, and brought nothing in this round")
         }
         switch ack.fate {
         case .stored:
             expect(
-                brought.contains(where: isStored),
+                brought.contains { isStored($0) },
                 "\(ack.lease.text) is acknowledged before it is in the store")
         case .late, .unknown:
             // Under a lease that a liar had claimed for another item, nobody can say.
             guard !plan.has(.liars) else { return }
             expect(
-                !brought.contains(where: wouldFill),
+                !brought.contains { wouldFill($0) },
                 "the success of \(ack.lease.text) is dropped as \(ack.fate), and its slot is empty")
         case .invalid, .unspecified, .UNRECOGNIZED: break
         }
@@ -83,8 +83,8 @@ extension Auditor {
     // MARK: The grants of a round
 
     /// Looks at what was leased, now that the round's changes are in the store.
-    func checkGrants() {
-        for (grant, isOutOfTurn, now) in grantedNow {
+    mutating func checkGrants() {
+        for (grant, station, isOutOfTurn, now) in grantedNow {
             let item = ItemRef(order: grant.order, index: grant.index)
             guard let record = records[item.order], record.items.indices.contains(item.index) else {
                 blame("\(item.text) is leased, and is not in the store")
@@ -93,20 +93,19 @@ extension Auditor {
             expect(
                 record.items[item.index].station == grant.station,
                 "\(item.text) is leased at \(grant.station)")
-            let parallelMax = Int(record.accepted.spec.maxParallel)
-            let currentCount = currentCounts[item.order, default: 0]
+            let currentCount = current.count(in: item.order)
             expect(
-                parallelMax == 0 || currentCount <= parallelMax,
-                "\(item.order) has \(currentCount) leases; max_parallel is \(parallelMax)")
+                record.parallelMax == 0 || currentCount <= record.parallelMax,
+                "\(item.order) has \(currentCount) leases; max_parallel is \(record.parallelMax)")
             expect(
                 now.instant >= record.waitsUntil, "\(item.text) is leased while workers may still claim it")
             expect(
                 now.wall.milliseconds >= record.notBefore,
                 "\(item.text) is leased before its not_before")
-            if !isOutOfTurn { checkFirstInLine(item, at: grant.station, now: now) }
-            takeTurn(item, at: grant.station, isOutOfTurn: isOutOfTurn, now: now)
+            if !isOutOfTurn { checkFirstInLine(item, at: station, now: now) }
+            takeTurn(item.index, of: record, at: station, isOutOfTurn: isOutOfTurn, now: now)
         }
-        grantedNow = []
+        grantedNow.removeAll(keepingCapacity: true)
     }
 
     // MARK: Poison

@@ -4,7 +4,7 @@ import Wire
 
 // The whole of the core, as it tells of itself, against the whole of the book.
 extension Auditor {
-    func checkEverything(_ core: AssemblerMachine, now: Moment) {
+    mutating func checkEverything(_ core: AssemblerMachine, now: Moment) {
         checkPlaces(core, now: now)
         checkSlots(core, now: now)
         checkMemory(core)
@@ -28,7 +28,7 @@ extension Auditor {
         return nil
     }
 
-    private func checkPlaces(_ core: AssemblerMachine, now: Moment) {
+    private mutating func checkPlaces(_ core: AssemblerMachine, now: Moment) {
         guard case .workers(let list) = asked(core, .workers(WorkersRequest()), now: now) else {
             return blame("the core does not tell of its workers")
         }
@@ -42,14 +42,15 @@ extension Auditor {
                 continue
             }
             for station in worker.stations {
-                let count = session.counts[station.station, default: 0]
+                let number = stations.number(of: station.station)
+                let count = session.places(at: number)?.heldCount ?? 0
                 expect(
                     Int(station.leasedCount) == count,
                     "\(worker.name) holds \(count) leases of \(station.station), and the core counts "
                         + "\(station.leasedCount): a place is \(Int(station.leasedCount) > count ? "lost" : "invented")"
                 )
                 let stoppingCount = held.values.count {
-                    $0.connection == connection && $0.station == station.station && $0.isRevoked
+                    $0.connection == connection && $0.station == number && $0.isRevoked
                 }
                 expect(
                     Int(station.stoppingCount) == stoppingCount,
@@ -63,7 +64,8 @@ extension Auditor {
     }
 
     private func checkSlots(_ core: AssemblerMachine, now: Moment) {
-        for (order, record) in records where record.isSealed && !record.isServed {
+        for record in unserved where record.isSealed {
+            let order = record.id
             guard let views = core.slots(of: order, from: 0, countMax: record.items.count) else {
                 blame("\(order) runs, and the core does not know it")
                 continue
@@ -76,7 +78,7 @@ extension Auditor {
                     "\(item.text) is \(view.status.text) in the core, and \(expected.text) in the book")
             }
             guard let summary = core.summary(of: order, now: now) else { continue }
-            let currentCount = currentCounts[order, default: 0]
+            let currentCount = current.count(in: order)
             expect(
                 Int(summary.leasedCount) == currentCount
                     && Int(summary.lastLanding) == record.outcomes.count,
@@ -88,7 +90,7 @@ extension Auditor {
     /// Memory follows the open work.
     private func checkMemory(_ core: AssemblerMachine) {
         var (itemCount, byteCount) = (0, 0)
-        for record in records.values where !record.isServed {
+        for record in unserved {
             itemCount += record.accepted.itemCount - record.outcomes.count
             byteCount += record.items.reduce(0) { $0 + $1.payload.data.count }
         }
@@ -101,7 +103,7 @@ extension Auditor {
         expect(
             core.openOrderCount == runningOrderCount,
             "the core counts \(core.openOrderCount) open orders, the book \(runningOrderCount)")
-        let slotCount = records.values.reduce(0) { $0 + ($1.isServed ? 0 : $1.items.count) }
+        let slotCount = unserved.reduce(0) { $0 + $1.items.count }
         let bound = entryCountMax(slotCount: slotCount, core)
         expect(
             core.entryCount <= bound,

@@ -5,7 +5,7 @@ import Wire
 // Who holds what: followed from the messages that the assembler takes, and from what it says then.
 extension Auditor {
     /// The assembler has handled one input.
-    func handled(_ input: Input, _ step: Step) {
+    mutating func handled(_ input: Input, _ step: Step) {
         countInput()
         endSessions(step.actions)
         switch input {
@@ -17,7 +17,7 @@ extension Auditor {
     }
 
     /// The round's tick: what it has gathered goes out.
-    func ticked(_ step: Step, now: Moment) {
+    mutating func ticked(_ step: Step, now: Moment) {
         // Workers have one heartbeat limit from the first round on, however long it took to get there.
         for order in restoredOrders {
             records[order]?.waitsUntil = now.instant.advanced(by: plan.configuration.silenceMax)
@@ -39,10 +39,10 @@ extension Auditor {
     // MARK: Sessions
 
     /// Whoever is lost, or leaves, holds nothing any more.
-    private func endSessions(_ actions: [Action]) {
-        for action in actions {
-            switch action {
-            case .note(.workerLost(let name, let number, let count, let why)):
+    private mutating func endSessions(_ actions: [Action]) {
+        for case .note(let note) in actions {
+            switch note {
+            case .workerLost(let name, let number, let count, let why):
                 probations[name] = nil
                 guard let connection = connection(of: number) else {
                     blame("session \(number) is lost, and there is none")
@@ -58,16 +58,15 @@ extension Auditor {
                     for (lease, held) in leases where !held.isRevoked { lostNow[lease] = (held, count == 1) }
                 }
                 endSession(connection)
-            case .note(.probationBegan(let worker, let station, _, _)):
+            case .probationBegan(let worker, let station, _, _):
                 probations[worker, default: []].insert(station)
-            case .note(.probationEnded(let worker, let station)):
+            case .probationEnded(let worker, let station):
                 probations[worker]?.remove(station)
                 if probations[worker]?.isEmpty == true { probations[worker] = nil }
-            case .note(.workerLeft(let name, let number)):
+            case .workerLeft(let name, let number):
                 probations[name] = nil
                 if let connection = connection(of: number) { endSession(connection) }
-            case .tellWorker, .lease, .answer, .answerOutcomes, .answerTray, .answerList, .forget, .note:
-                break
+            default: break
             }
         }
     }
@@ -77,14 +76,14 @@ extension Auditor {
     }
 
     /// Those of claims of this round among them: a hello may be followed by its worker's end.
-    private func leases(of connection: ConnectionID) -> [(LeaseID, Held)] {
+    private func leases(of connection: ConnectionID) -> [(LeaseNumber, Held)] {
         held.filter { $0.value.connection == connection }.sorted { $0.key < $1.key }.map {
             ($0.key, $0.value)
         }
             + claims.filter { $0.value.connection == connection }.map { ($0.key, $0.value) }
     }
 
-    private func endSession(_ connection: ConnectionID) {
+    private mutating func endSession(_ connection: ConnectionID) {
         for (lease, held) in leases(of: connection) {
             cameBack.insert(held.item)
             ended(lease)
@@ -93,34 +92,28 @@ extension Auditor {
     }
 
     /// The lease is over: its place is free, and its slot, if it counted on it, waits.
-    private func ended(_ lease: LeaseID) {
-        claims[lease] = nil
+    private mutating func ended(_ lease: LeaseNumber) {
+        if !claims.isEmpty { claims[lease] = nil }
         guard let held = held.removeValue(forKey: lease) else { return }
-        sessions[held.connection]?.counts[held.station, default: 0] -= 1
-        if current[held.item] == lease { returned.append(held.item) }
-        dropCurrent(held.item, lease)
+        sessions[held.connection]?.release(at: held.station)
+        guard current[held.item] == lease else { return }
+        returned.append(held.item)
+        current.remove(held.item)
     }
 
-    private func dropCurrent(_ item: ItemRef, _ lease: LeaseID? = nil) {
-        guard let known = current[item], lease == nil || known == lease else { return }
-        current[item] = nil
-        currentCounts[item.order, default: 0] -= 1
-    }
-
-    private func setCurrent(_ item: ItemRef, _ lease: LeaseID) {
+    private mutating func setCurrent(_ item: ItemRef, _ lease: LeaseNumber) {
         returned.remove(item)
         steppedBack.remove(item)
-        guard current.updateValue(lease, forKey: item) == nil else { return }
-        currentCounts[item.order, default: 0] += 1
+        guard current.set(lease, for: item) == nil else { return }
         if let record = records[item.order], isAtItsLimit(record) { record.turns.restEverywhere() }
     }
 
-    private func noteSettled(_ changes: [Change]) {
+    private mutating func noteSettled(_ changes: [Change]) {
         for change in changes {
             guard case .settled(let order, let outcomes) = change else { continue }
             for outcome in outcomes {
                 let item = ItemRef(order: order, index: Int(outcome.index))
-                dropCurrent(item)
+                current.remove(item)
                 returned.remove(item)
             }
         }
@@ -128,7 +121,7 @@ extension Auditor {
 
     // MARK: What workers say
 
-    private func said(_ message: WorkerMessage, by connection: ConnectionID, _ step: Step) {
+    private mutating func said(_ message: WorkerMessage, by connection: ConnectionID, _ step: Step) {
         switch message.body {
         case .hello(let hello):
             for case .tellWorker(connection, .welcome(let welcome)) in step.actions {
@@ -137,18 +130,16 @@ extension Auditor {
         case .results(let batch):
             for result in batch.results { ended(by: result) }
         case .credit(let report):
-            guard sessions[connection]?.number == message.session,
-                report.stations.allSatisfy({ sessions[connection]?.capacities[$0.station] != nil })
-            else { return }
-            if report.draining { sessions[connection]?.isDraining = true }
-            for offer in report.stations {
-                sessions[connection]?.capacities[offer.station] = Int(offer.capacity)
-            }
+            guard let session = sessions[connection], session.number == message.session else { return }
+            let offers = report.stations.map { ($0.capacity, stations.number(of: $0.station)) }
+            guard offers.allSatisfy({ session.serves($0.1) }) else { return }
+            if report.draining { session.isDraining = true }
+            for (capacity, station) in offers { session.offer(Int(capacity), at: station) }
         case .heartbeat, .started, .farewell, nil: break
         }
     }
 
-    private func greeted(
+    private mutating func greeted(
         _ hello: WorkerHello, _ connection: ConnectionID, _ welcome: WorkerWelcome
     ) {
         let known = sessions.values.map(\.number).max() ?? 0
@@ -156,73 +147,81 @@ extension Auditor {
         expect(
             hello.versions.lowest <= welcome.version && welcome.version <= hello.versions.highest,
             "version \(welcome.version) is not one of the worker's")
-        var session = Session(
+        let session = Session(
             number: welcome.session, name: welcome.name,
-            instance: WorkerInstance(bytes: Array(hello.instance)), capacities: [:])
-        for offer in hello.stations { session.capacities[offer.station] = Int(offer.capacity) }
+            instance: WorkerInstance(bytes: Array(hello.instance)))
+        for offer in hello.stations {
+            session.offer(Int(offer.capacity), at: stations.number(of: offer.station))
+        }
         sessions[connection] = session
         for claim in hello.running + hello.held {
-            guard let order = OrderID(claim.order), mayHaveBeenGiven(claim.lease), held[claim.lease] == nil,
-                claims[claim.lease] == nil
+            let lease = LeaseNumber(claim.lease)
+            guard let order = OrderID(claim.order), mayHaveBeenGiven(lease), held[lease] == nil,
+                claims[lease] == nil
             else { continue }
             let item = ItemRef(order: order, index: Int(claim.index))
             let items = records[order]?.items ?? []
             let station = items.indices.contains(item.index) ? items[item.index].station : ""
-            claims[claim.lease] = Held(item: item, station: station, connection: connection)
+            claims[lease] = Held(item: item, station: stations.number(of: station), connection: connection)
             cameBack.insert(item)
         }
     }
 
-    private func mayHaveBeenGiven(_ lease: LeaseID) -> Bool {
+    private func mayHaveBeenGiven(_ lease: LeaseNumber) -> Bool {
         lease.number > 0
             && (lease.incarnation < incarnation
                 || lease.incarnation == incarnation && lease.number <= youngestLease.number)
     }
 
     /// A result is judged by its lease alone.
-    private func ended(by result: ItemResult) {
-        results[result.lease, default: []].append(result)
-        guard let order = OrderID(result.order), mayHaveBeenGiven(result.lease) else { return }
+    private mutating func ended(by result: ItemResult) {
+        let number = LeaseNumber(result.lease)
+        results[number, default: []].append(result)
+        guard let order = OrderID(result.order), mayHaveBeenGiven(number) else { return }
         let item = ItemRef(order: order, index: Int(result.index))
-        guard let lease = held[result.lease] ?? claims[result.lease], lease.item == item else { return }
-        if case .returned(let returned) = result.ending, returned.reason == .unsupported {
-            if sessions[lease.connection]?.capacities[lease.station] != nil {
-                sessions[lease.connection]?.capacities[lease.station] = 0
-            }
-        }
+        guard let lease = held[number] ?? claims[number], lease.item == item else { return }
         switch result.ending {
         case .done, .failed: break
-        case .returned, nil: cameBack.insert(item)
+        case .returned(let returned):
+            if returned.reason == .unsupported, let session = sessions[lease.connection],
+                session.serves(lease.station)
+            {
+                session.offer(0, at: lease.station)
+            }
+            cameBack.insert(item)
+        case nil: cameBack.insert(item)
         }
-        ended(result.lease)
+        ended(number)
     }
 
     // MARK: What the assembler says
 
-    private func revoked(_ revoke: Revoke, at connection: ConnectionID) {
-        if var claim = claims.removeValue(forKey: revoke.lease) {
-            guard claim.connection == connection else { return claims[revoke.lease] = claim }
+    private mutating func revoked(_ revoke: Revoke, at connection: ConnectionID) {
+        let lease = LeaseNumber(revoke.lease)
+        if var claim = claims.removeValue(forKey: lease) {
+            guard claim.connection == connection else { return claims[lease] = claim }
             // It takes a place where its worker has one for it.
             guard revoke.reason != .unknown, serves(claim) else { return }
             claim.isRevoked = true
-            hold(revoke.lease, claim)
-        } else if held[revoke.lease]?.connection == connection {
-            held[revoke.lease]?.isRevoked = true
-            if let item = held[revoke.lease]?.item { dropCurrent(item, revoke.lease) }
+            hold(lease, claim)
+        } else if let known = held[lease], known.connection == connection {
+            held[lease]?.isRevoked = true
+            if current[known.item] == lease { current.remove(known.item) }
         }
     }
 
     private func serves(_ claim: Held) -> Bool {
-        sessions[claim.connection]?.capacities[claim.station] != nil
+        sessions[claim.connection]?.serves(claim.station) ?? false
     }
 
-    private func hold(_ lease: LeaseID, _ new: Held) {
+    private mutating func hold(_ lease: LeaseNumber, _ new: Held) {
         held[lease] = new
-        sessions[new.connection]?.counts[new.station, default: 0] += 1
+        sessions[new.connection]?.hold(at: new.station)
     }
 
     /// Claims that were not answered with a revocation hold from here on.
-    private func takeUpClaims() {
+    private mutating func takeUpClaims() {
+        guard !claims.isEmpty else { return }
         let taken = claims
         claims = [:]
         for (lease, claim) in taken {
@@ -238,38 +237,42 @@ extension Auditor {
                     "\(claim.item.text) is adopted under \(lease.text), and \(older.text) was not revoked")
             }
             setCurrent(claim.item, lease)
-            records[claim.item.order]?.turns.tried(claim.item.index, record.items)
+            record.turns.tried(claim.item.index)
         }
     }
 
-    private func granted(_ grant: Grant, to connection: ConnectionID, now: Moment) {
+    private mutating func granted(_ grant: Grant, to connection: ConnectionID, now: Moment) {
         let item = ItemRef(order: grant.order, index: grant.index)
         // Told only where something is wrong.
         var name: String { "\(grant.lease.text) of \(item.text)" }
-        expect(youngestLease < grant.lease, "\(name) is given after \(youngestLease.text)")
-        expect(grant.lease.incarnation == incarnation, "\(name) is of another incarnation")
-        youngestLease = max(youngestLease, grant.lease)
+        let lease = LeaseNumber(grant.lease)
+        expect(youngestLease < lease, "\(name) is given after \(youngestLease.text)")
+        expect(lease.incarnation == incarnation, "\(name) is of another incarnation")
+        youngestLease = max(youngestLease, lease)
         expect(
             current[item] == nil,
             "\(name) is given while \(current[item]?.text ?? "") is current: two leases of one item")
-        guard let session = sessions[connection], let capacity = session.capacities[grant.station] else {
+        let station = stations.number(of: grant.station)
+        guard let session = sessions[connection], let places = session.places(at: station) else {
             return blame("\(name) is given to a worker that does not serve \(grant.station)")
         }
         expect(!session.isDraining, "\(name) is given to a worker that drains")
         expect(
-            session.counts[grant.station, default: 0] < capacity,
-            "\(name) is given to a worker with \(session.counts[grant.station, default: 0]) leases "
-                + "and places for \(capacity): a place is invented")
-        checkTrust(in: session, connection, with: item, at: grant.station)
-        hold(grant.lease, Held(item: item, station: grant.station, connection: connection))
-        setCurrent(item, grant.lease)
-        let hasLosses = records[item.order]?.losses[item.index] != nil
-        grantedNow.append((grant, hasLosses || cameBack.contains(item), now))
+            !places.isFull,
+            "\(name) is given to a worker with \(places.heldCount) leases "
+                + "and places for \(places.capacity): a place is invented")
+        let record = records[item.order]
+        checkTrust(in: session, connection, with: item, of: record, at: station)
+        hold(lease, Held(item: item, station: station, connection: connection))
+        setCurrent(item, lease)
+        let hasLosses = record?.losses[item.index] != nil
+        grantedNow.append((grant, station, hasLosses || cameBack.contains(item), now))
     }
 
     /// Who failed an item gets it again only where nobody else is trusted; who is on probation has one lease.
     private func checkTrust(
-        in session: Session, _ connection: ConnectionID, with item: ItemRef, at station: String
+        in session: Session, _ connection: ConnectionID, with item: ItemRef, of record: Record?,
+        at station: Int
     ) {
         if isOnProbation(session, at: station) {
             let others = held.filter {
@@ -280,18 +283,17 @@ extension Auditor {
                 "\(item.text) is given to \(session.name), which is on probation and has "
                     + "\(others.count) leases")
         }
-        guard let failedBy = records[item.order]?.failedBy[item.index], failedBy.contains(session.instance)
-        else { return }
+        guard let failedBy = record?.failedBy[item.index], failedBy.contains(session.instance) else { return }
         let other = sessions.values.first {
-            !$0.isDraining && $0.capacities[station, default: 0] > 0 && !isOnProbation($0, at: station)
-                && !failedBy.contains($0.instance)
+            !$0.isDraining && ($0.places(at: station)?.capacity ?? 0) > 0
+                && !isOnProbation($0, at: station) && !failedBy.contains($0.instance)
         }
         if let other {
             blame("\(item.text) is given to \(session.name), which failed it, and \(other.name) lives")
         }
     }
 
-    private func isOnProbation(_ session: Session, at station: String) -> Bool {
-        probations[session.name]?.contains(station) == true
+    private func isOnProbation(_ session: Session, at station: Int) -> Bool {
+        !probations.isEmpty && probations[session.name]?.contains(stations.names[station]) == true
     }
 }

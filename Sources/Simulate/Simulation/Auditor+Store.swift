@@ -4,49 +4,50 @@ import Wire
 
 // What the store is given: each change must be one that may follow.
 extension Auditor {
-    func committed(_ changes: [Change], now: Moment) {
+    mutating func committed(_ changes: [Change], now: Moment) {
         for change in changes { committed(change, now: now) }
     }
 
-    private func committed(_ change: Change, now: Moment) {
+    private mutating func committed(_ change: Change, now: Moment) {
         switch change {
         case .accepted(let order):
             expect(records[order.id] == nil, "order \(order.id) is accepted twice")
-            records[order.id] = Record(order)
+            let record = Record(order)
+            records[order.id] = record
+            unserved.append(record)
             openCount += 1
         case .page(let order, let firstIndex, let items):
-            guard isOpen(order, "a page") else { return }
+            guard let record = open(order, "a page") else { return }
             expect(
-                records[order]?.items.count == firstIndex && records[order]?.isSealed == false,
+                record.items.count == firstIndex && !record.isSealed,
                 "page \(firstIndex) of \(order) does not follow what is there")
-            records[order]?.items += items
+            record.items += items
         case .sealed(let order):
-            guard isOpen(order, "a seal"), let record = records[order] else { return }
+            guard let record = open(order, "a seal") else { return }
             expect(
                 record.items.count == record.accepted.itemCount,
                 "\(order) is sealed with \(record.items.count) of \(record.accepted.itemCount) items")
-            records[order]?.isSealed = true
-            records[order]?.settled = Array(repeating: nil, count: record.items.count)
-            records[order]?.turns = Turns(record.items, cameAt: turnClock)
+            record.isSealed = true
+            record.settled = Array(repeating: nil, count: record.items.count)
+            record.turns = Turns(stations: stations.numbers(of: record.items), cameAt: turnClock)
             runningOrderCount += 1
             nextDeadline = min(nextDeadline, deadline(of: record) ?? .max)
         case .abandoned(let order):
+            let record = records.removeValue(forKey: order)
             expect(
-                records[order]?.isSealed == false && !receipts.contains(order),
+                record?.isSealed == false && !receipts.contains(order),
                 "\(order) is deleted, though it was accepted")
-            records[order] = nil
+            unserved.removeAll { $0 === record }
             openCount -= 1
         case .attemptFailed(let order, let index, let record): failed(order, index, record)
         case .attemptLost(let order, let index, let record): lost(order, index, record)
         case .lossTakenBack(let order, let index, let lease, let instance):
             tookBack(order, index, lease, instance)
         case .settled(let order, let outcomes):
-            guard isOpen(order, "outcomes") else { return }
-            for outcome in outcomes { settled(order, outcome, now: now) }
+            guard let record = open(order, "outcomes") else { return }
+            for outcome in outcomes { settled(record, outcome) }
             countOutcomes(outcomes.count)
-        case .cancelRequested(let order, _):
-            guard isOpen(order, "a cancel") else { return }
-            records[order]?.isCancelRequested = true
+        case .cancelRequested(let order, _): open(order, "a cancel")?.isCancelRequested = true
         case .served(let order, let record): served(order, record, now: now)
         case .elapsed(let order, let elapsed):
             expect(records[order]?.isServed == true, "\(order) has an elapsed time before its end")
@@ -54,19 +55,20 @@ extension Auditor {
         }
     }
 
-    private func isOpen(_ order: OrderID, _ what: String) -> Bool {
+    /// The record of an order that may change.
+    private func open(_ order: OrderID, _ what: @autoclosure () -> String) -> Record? {
         guard let record = records[order] else {
-            blame("\(what) of \(order), which was never accepted")
-            return false
+            blame("\(what()) of \(order), which was never accepted")
+            return nil
         }
-        expect(!record.isServed, "\(what) of \(order) after its end: an ended tray changed")
-        return true
+        expect(!record.isServed, "\(what()) of \(order) after its end: an ended tray changed")
+        return record
     }
 
     // MARK: Attempts
 
-    private func failed(_ order: OrderID, _ index: Int, _ attempt: AttemptRecord) {
-        guard isOpen(order, "a failure"), let record = records[order] else { return }
+    private mutating func failed(_ order: OrderID, _ index: Int, _ attempt: AttemptRecord) {
+        guard let record = open(order, "a failure") else { return }
         let item = ItemRef(order: order, index: index)
         expect(!record.isSettled(index), "\(item.text) fails after it was settled")
         var failures = record.failures[index] ?? []
@@ -75,26 +77,26 @@ extension Auditor {
         let limit = attemptsMax(record.items[index])
         expect(
             failures.count <= limit, "\(item.text) has failed \(failures.count) times; the limit is \(limit)")
-        records[order]?.failures[index] = failures
-        records[order]?.failedBy[index, default: []].insert(attempt.instance)
+        record.failures[index] = failures
+        record.failedBy[index, default: []].insert(attempt.instance)
         returned.remove(item)
-        records[order]?.lossesInRow[index] = 0
+        record.lossesInRow[index] = 0
         suspects.remove(item)
-        records[order]?.turns.tried(index, record.items)
+        record.turns.tried(index)
     }
 
     func attemptsMax(_ item: Item) -> Int {
         item.hasAttemptsMax ? Int(item.attemptsMax) : plan.configuration.attemptsMax
     }
 
-    private func lost(_ order: OrderID, _ index: Int, _ attempt: AttemptRecord) {
-        guard isOpen(order, "a loss"), let record = records[order] else { return }
+    private mutating func lost(_ order: OrderID, _ index: Int, _ attempt: AttemptRecord) {
+        guard let record = open(order, "a loss") else { return }
         let item = ItemRef(order: order, index: index)
         expect(!record.isSettled(index), "\(item.text) is lost after it was settled")
         expect(
             !(record.losses[index] ?? []).contains { $0.lease == attempt.lease },
             "\(item.text) is lost twice under \(attempt.lease.text)")
-        if let (held, isAlone) = lostNow[attempt.lease] {
+        if let (held, isAlone) = lostNow[LeaseNumber(attempt.lease)] {
             expect(held.item == item, "\(attempt.lease.text) is lost as another item's")
             expect(
                 attempt.isAlone == isAlone,
@@ -102,47 +104,47 @@ extension Auditor {
         } else {
             blame("\(item.text) is lost under \(attempt.lease.text), which no lost worker held")
         }
-        records[order]?.losses[index, default: []].append(attempt)
-        records[order]?.lossesInRow[index, default: 0] += 1
+        record.losses[index, default: []].append(attempt)
+        record.lossesInRow[index, default: 0] += 1
         if record.lossesInRow[index, default: 0] > 1 { suspects.insert(item) }
-        records[order]?.turns.tried(index, record.items)
+        record.turns.tried(index)
     }
 
-    private func tookBack(
+    private mutating func tookBack(
         _ order: OrderID, _ index: Int, _ lease: LeaseID, _ instance: WorkerInstance
     ) {
-        guard isOpen(order, "a loss taken back"), let record = records[order] else { return }
+        guard let record = open(order, "a loss taken back") else { return }
         let before = record.losses[index] ?? []
         guard let position = before.firstIndex(where: { $0.lease == lease && $0.instance == instance }) else {
             return blame("\(order)[\(index)] takes a loss back that it did not have")
         }
         let laterCount = before.count - 1 - position
         if laterCount < record.lossesInRow[index, default: 0] {
-            records[order]?.lossesInRow[index, default: 0] -= 1
+            record.lossesInRow[index, default: 0] -= 1
         }
         if record.lossesInRow[index, default: 0] < 2 {
             suspects.remove(ItemRef(order: order, index: index))
         }
-        records[order]?.losses[index]?.remove(at: position)
+        record.losses[index]?.remove(at: position)
     }
 
     // MARK: Outcomes
 
-    private func settled(_ order: OrderID, _ outcome: Outcome, now: Moment) {
+    private mutating func settled(_ record: Record, _ outcome: Outcome) {
         let index = Int(outcome.index)
-        let item = ItemRef(order: order, index: index)
-        guard let record = records[order], record.isSealed, record.items.indices.contains(index) else {
+        let item = ItemRef(order: record.id, index: index)
+        guard record.isSealed, record.items.indices.contains(index) else {
             return blame("\(item.text) is settled, and is not there")
         }
         expect(!record.isSettled(index), "\(item.text) is settled twice: a settled slot changed")
         expect(
             Int(outcome.landing) == record.outcomes.count + 1,
             "\(item.text) lands as \(outcome.landing) after \(record.outcomes.count)")
-        records[order]?.settled[index] = outcome.status
+        record.settled[index] = outcome.status
         suspects.remove(item)
-        records[order]?.outcomes.append(outcome)
-        records[order]?.counts.add(outcome.status)
-        records[order]?.turns.tried(index, record.items)
+        record.outcomes.append(outcome)
+        record.counts.add(outcome.status)
+        record.turns.tried(index)
         switch outcome.status {
         case .done: checkDone(outcome, item)
         case .failed:
@@ -168,7 +170,7 @@ extension Auditor {
                 : "\(item.text) is done, and no handler did it")
     }
 
-    private func served(_ order: OrderID, _ served: ServedRecord, now: Moment) {
+    private mutating func served(_ order: OrderID, _ served: ServedRecord, now: Moment) {
         guard let record = records[order] else { return blame("\(order) is served, and was never accepted") }
         expect(!record.isServed, "\(order) is served twice")
         expect(record.isSealed, "\(order) is served before it is sealed")
@@ -181,8 +183,9 @@ extension Auditor {
             expected.contains(served.status),
             "\(order) ends as \(served.status.text); its outcomes say "
                 + expected.map(\.text).joined(separator: " or "))
-        records[order]?.isServed = true
-        records[order]?.served = served
+        record.isServed = true
+        record.served = served
+        unserved.removeAll { $0 === record }
         runningOrderCount -= 1
         openCount -= 1
     }

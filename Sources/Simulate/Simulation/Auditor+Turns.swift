@@ -1,73 +1,6 @@
+import AssemblerCore
 import OrderedCollections
 import Wire
-
-/// Since when an order has waited for its turn at each station.
-struct Turns {
-    struct Wait {
-        /// Items that nobody has tried, by the auditor's book.
-        var untriedCount = 0
-        /// It has waited without a break since then, at the least; `nil` when that is not certain.
-        var since: Int?
-        /// When an item of it had a turn last.
-        var lastTurn: Int?
-        /// Leases in a row that went to orders which have waited less.
-        var passedOverCount = 0
-    }
-
-    private(set) var waits: OrderedDictionary<String, Wait> = [:]
-    /// When the order came; no later, where that is not known.
-    private let cameAt: Int
-    private var tried: [Bool] = []
-
-    init() { cameAt = 0 }
-
-    init(_ items: [Item], cameAt: Int = 0) {
-        self.cameAt = cameAt
-        tried = Array(repeating: false, count: items.count)
-        for item in items { waits[item.station, default: Wait()].untriedCount += 1 }
-    }
-
-    mutating func tried(_ index: Int, _ items: [Item]) {
-        guard tried.indices.contains(index), !tried[index] else { return }
-        tried[index] = true
-        let station = items[index].station
-        waits[station]?.untriedCount -= 1
-        if waits[station]?.untriedCount == 0 { rest(at: station) }
-    }
-
-    mutating func begin(at station: String, _ instant: Int) {
-        waits[station]?.since = instant
-        waits[station]?.passedOverCount = 0
-    }
-
-    mutating func rest(at station: String) { waits[station]?.since = nil }
-
-    /// It may not be leased, wherever its items wait.
-    mutating func restEverywhere() {
-        for index in waits.values.indices { waits.values[index].since = nil }
-    }
-
-    mutating func hadTurn(at station: String, _ instant: Int) { waits[station]?.lastTurn = instant }
-
-    /// Whether it waits only since after `instant`: it had a turn since then, or came later.
-    func waitsLess(at station: String, than instant: Int) -> Bool {
-        max(waits[station]?.lastTurn ?? 0, cameAt) >= instant
-    }
-
-    /// - Returns: how many leases in a row have passed it over.
-    mutating func pass(at station: String) -> Int {
-        waits[station]?.passedOverCount += 1
-        return waits[station]?.passedOverCount ?? 0
-    }
-
-    mutating func elderServed(at station: String) { waits[station]?.passedOverCount = 0 }
-
-    /// One lease of ten is not counted: it may have been the one for the longest wait.
-    mutating func forgive(at station: String) {
-        guard let count = waits[station]?.passedOverCount else { return }
-        waits[station]?.passedOverCount = max(0, count + 1 - Auditor.leasesPerLongestWait)
-    }
-}
 
 // Orders take turns: the higher priority goes first, equals follow one another, and every tenth lease of a station
 // goes to the order that has waited longest.
@@ -75,14 +8,12 @@ extension Auditor {
     static let leasesPerLongestWait = 10
 
     /// Compares a lease with everybody who waited at its station.
-    func takeTurn(_ item: ItemRef, at station: String, isOutOfTurn: Bool, now: Moment) {
-        guard let taker = records[item.order] else { return }
+    mutating func takeTurn(_ index: Int, of taker: Record, at station: Int, isOutOfTurn: Bool, now: Moment) {
         turnClock += 1
         leaseCounts[station, default: 0] += 1
         var isBeforeHigher = false
-        for position in records.values.indices where records.keys[position] != item.order {
-            let waiting = records.values[position]
-            guard let since = waiting.turns.waits[station]?.since else { continue }
+        for waiting in unserved where waiting !== taker {
+            guard let since = waiting.turns.waitsSince(at: station) else { continue }
             if isOutOfTurn {
                 waiting.turns.forgive(at: station)
             } else {
@@ -92,7 +23,7 @@ extension Auditor {
             }
         }
         if isBeforeHigher { checkIsTenth(taker, at: station) }
-        taker.turns.tried(item.index, taker.items)
+        taker.turns.tried(index)
         if !isOutOfTurn { taker.turns.hadTurn(at: station, turnClock) }
         if mayTakeTurns(taker, at: station, now: now) {
             taker.turns.begin(at: station, turnClock)
@@ -101,41 +32,39 @@ extension Auditor {
         }
     }
 
-    private func compare(
-        _ taker: Record, with waiting: Record, at station: String, waitsLess: Bool
-    ) {
+    private func compare(_ taker: Record, with waiting: Record, at station: Int, waitsLess: Bool) {
         guard waitsLess else { return waiting.turns.elderServed(at: station) }
         expect(
             taker.priority > waiting.priority,
-            "\(taker.accepted.id) has a turn at \(station), and \(waiting.accepted.id) waits longer with no "
+            "\(taker.id) has a turn at \(stations.names[station]), and \(waiting.id) waits longer with no "
                 + "lower priority")
         expect(
             waiting.turns.pass(at: station) < Auditor.leasesPerLongestWait,
-            "\(waiting.accepted.id) waits at \(station), and ten leases in a row go to who waited less")
+            "\(waiting.id) waits at \(stations.names[station]), and ten leases in a row go to who waited less")
     }
 
     /// A lower priority goes first with every tenth lease only.
-    private func checkIsTenth(_ taker: Record, at station: String) {
+    private mutating func checkIsTenth(_ taker: Record, at station: Int) {
         let count = leaseCounts[station, default: 0]
         if let last = lastTenths[station] {
             expect(
                 (count - last) % Auditor.leasesPerLongestWait == 0,
-                "\(taker.accepted.id) goes before a higher priority at \(station), "
+                "\(taker.id) goes before a higher priority at \(stations.names[station]), "
                     + "\(count - last) leases after the last that did")
         }
         lastTenths[station] = count
     }
 
     /// Who waits at the end of a round waits for certain from here on.
-    func beginWaits(now: Moment) {
+    mutating func beginWaits(now: Moment) {
         turnClock += 1
         let before = aLittleBefore(now)
         for item in returned where records[item.order].map({ !mayLease($0, now: before) }) ?? true {
             steppedBack.insert(item)
         }
-        for record in records.values where record.isSealed && !record.isServed {
-            for (station, wait) in record.turns.waits where wait.since == nil && wait.untriedCount > 0 {
-                guard mayLease(record, now: before) else { break }
+        for record in unserved where mayLease(record, now: before) {
+            for station in record.turns.knownStations
+            where record.turns.waitsSince(at: station) == nil && record.turns.untriedCount(at: station) > 0 {
                 record.turns.begin(at: station, turnClock)
             }
         }
@@ -150,34 +79,34 @@ extension Auditor {
 
     /// What came back from a worker goes before all that has turns; where its order could not be leased, it stands
     /// among the items of that.
-    func checkFirstInLine(_ item: ItemRef, at station: String, now: Moment) {
+    func checkFirstInLine(_ item: ItemRef, at station: Int, now: Moment) {
+        guard !returned.isEmpty else { return }
         let before = aLittleBefore(now)
         let passedOver = returned.first {
-            records[$0.order]?.accepted.spec.maxParallel == 0
-                && !suspects.contains($0) && !steppedBack.contains($0)
+            records[$0.order]?.parallelMax == 0 && !suspects.contains($0) && !steppedBack.contains($0)
                 && mayGoFirst($0, at: station, now: before)
         }
         if let passedOver {
-            blame("\(item.text) is leased at \(station), and \(passedOver.text), which came back, is not")
+            blame(
+                "\(item.text) is leased at \(stations.names[station]), and \(passedOver.text), which came back, is "
+                    + "not")
         }
     }
 
     /// What may be leased is leased with the round that makes it so, where a worker has room.
     func checkNobodyIdles(now: Moment) {
         let before = aLittleBefore(now)
-        for session in sessions.values where !session.isDraining {
-            for (station, capacity) in session.capacities where session.counts[station, default: 0] < capacity
+        for station in stations.names.indices {
+            guard sessions.values.contains(where: { $0.hasRoom(at: station) }) else { continue }
+            if let record = unserved.first(where: { mayTakeTurns($0, at: station, now: before) }),
+                !isSomebodyApart
             {
-                if let order = records.values.first(where: { mayTakeTurns($0, at: station, now: before) }),
-                    !isSomebodyApart
-                {
-                    blame("\(order.accepted.id) waits at \(station), and a worker has places free there")
-                }
-                if let item = returned.first(where: { mayGoFirst($0, at: station, now: before) }),
-                    !isSomebodyApart
-                {
-                    blame("\(item.text) came back, and a worker has places free at \(station)")
-                }
+                blame("\(record.id) waits at \(stations.names[station]), and a worker has places free there")
+            }
+            if let item = returned.first(where: { mayGoFirst($0, at: station, now: before) }),
+                !isSomebodyApart
+            {
+                blame("\(item.text) came back, and a worker has places free at \(stations.names[station])")
             }
         }
     }
@@ -188,12 +117,12 @@ extension Auditor {
             || held.values.contains { !$0.isRevoked && records[$0.item.order]?.losses[$0.item.index] != nil }
     }
 
-    private func mayTakeTurns(_ record: Record, at station: String, now: Moment) -> Bool {
-        record.turns.waits[station].map { $0.untriedCount > 0 } ?? false && mayLease(record, now: now)
+    private func mayTakeTurns(_ record: Record, at station: Int, now: Moment) -> Bool {
+        record.turns.untriedCount(at: station) > 0 && mayLease(record, now: now)
     }
 
-    private func mayGoFirst(_ item: ItemRef, at station: String, now: Moment) -> Bool {
-        guard let record = records[item.order], record.items[item.index].station == station,
+    private func mayGoFirst(_ item: ItemRef, at station: Int, now: Moment) -> Bool {
+        guard let record = records[item.order], record.items[item.index].station == stations.names[station],
             record.failures[item.index] == nil
         else { return false }
         return mayLease(record, now: now)
@@ -207,7 +136,6 @@ extension Auditor {
     }
 
     func isAtItsLimit(_ record: Record) -> Bool {
-        let parallelMax = Int(record.accepted.spec.maxParallel)
-        return parallelMax > 0 && currentCounts[record.accepted.id, default: 0] >= parallelMax
+        record.parallelMax > 0 && current.count(in: record.id) >= record.parallelMax
     }
 }

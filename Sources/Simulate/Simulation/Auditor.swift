@@ -6,132 +6,88 @@ import Wire
 ///
 /// It knows the promises and the contract, and nothing of how the cores keep them: it watches messages, changes
 /// and actions. What is in the store it counts by itself; who holds what it follows from what was said.
-final class Auditor {
-    struct ItemRef: Hashable {
-        let order: OrderID
-        let index: Int
-
-        var text: String { "\(order)[\(index)]" }
-    }
-
-    /// An order as the store has it, by the changes that were committed.
-    final class Record {
-        let accepted: AcceptedOrder
-        var items: [Item] = []
-        var isSealed = false
-        var isCancelRequested = false
-        var isServed = false
-        var served: ServedRecord?
-        var settled: [ItemStatus?] = []
-        var outcomes: [Outcome] = []
-        var counts = TrayCounts()
-        /// Failures by item.
-        var failures: [Int: [LeaseID]] = [:]
-        /// Who failed an item.
-        var failedBy: [Int: Set<WorkerInstance>] = [:]
-        var losses: [Int: [AttemptRecord]] = [:]
-        /// Since the last failure.
-        var lossesInRow: [Int: Int] = [:]
-        /// Nothing of it may be leased before.
-        var waitsUntil = Instant(nanoseconds: 0)
-        var notBefore: Int64 { Int64(clamping: accepted.spec.notBeforeMs) }
-        var priority: Int { Int(accepted.spec.priority) }
-        var turns = Turns()
-
-        init(_ accepted: AcceptedOrder) { self.accepted = accepted }
-    }
-
-    /// A lease as its worker holds it.
-    struct Held {
-        let item: ItemRef
-        let station: String
-        let connection: ConnectionID
-        var isRevoked = false
-    }
-
+struct Auditor: ~Copyable {
     private struct StartedLease: Hashable {
         let worker: Int
         let process: Int
-        let lease: LeaseID
+        let lease: LeaseNumber
     }
 
-    struct Session {
-        let number: UInt64
-        let name: String
-        let instance: WorkerInstance
-        var capacities: OrderedDictionary<String, Int>
-        var isDraining = false
-        /// Leases held, by station.
-        var counts: [String: Int] = [:]
+    /// What was found first. In a place of its own, so that a check that only looks may blame.
+    private final class Finding {
+        var violation: String?
     }
 
     let plan: Plan
-    private(set) var violation: String?
+    private let finding = Finding()
     private(set) var roundCount = 0
     private(set) var inputCount = 0
     private(set) var outcomeCount = 0
+    /// In the order of acceptance.
     var records: OrderedDictionary<OrderID, Record> = [:]
+    /// Those of them that are not served.
+    var unserved: [Record] = []
+    var stations = StationNumbers()
 
     // What the running assembler has said. Gone with it.
     var incarnation: UInt32 = 0
-    var youngestLease = LeaseID()
+    var youngestLease = LeaseNumber()
     /// Never walked but in the order of the leases.
-    var held: [LeaseID: Held] = [:]
-    /// The lease that a slot counts on. Only ever looked up.
-    var current: [ItemRef: LeaseID] = [:]
+    var held: [LeaseNumber: Held] = [:]
+    /// The lease that a slot counts on.
+    var current = ItemTable<LeaseNumber>()
     /// Items that came back from their workers and have never failed: they go first.
     var returned: OrderedSet<ItemRef> = []
-    /// Those of them that came back when their orders could not be leased. Only ever looked up.
-    var steppedBack: Set<ItemRef> = []
-    /// How many of an order's slots count on leases. Only ever looked up.
-    var currentCounts: [OrderID: Int] = [:]
+    /// Those of them that came back when their orders could not be leased.
+    var steppedBack = ItemSet()
     /// What had begun before the assembler's start, until its first round.
     var restoredOrders: [OrderID] = []
-    /// Items that came back from a worker, or were claimed: who gets them is not a matter of turns. Only ever
-    /// looked up.
-    var cameBack: Set<ItemRef> = []
+    /// Items that came back from a worker, or were claimed: who gets them is not a matter of turns.
+    var cameBack = ItemSet()
     /// Counts leases and rounds.
     var turnClock = 0
-    /// Leases given, by station. Only ever looked up.
-    var leaseCounts: [String: Int] = [:]
+    /// Leases given, by the station's number. Only ever looked up.
+    var leaseCounts: [Int: Int] = [:]
     /// Which of them was the last that can only have been a tenth. Only ever looked up.
-    var lastTenths: [String: Int] = [:]
+    var lastTenths: [Int: Int] = [:]
     var sessions: OrderedDictionary<ConnectionID, Session> = [:]
     /// Claims of this round's hellos.
-    var claims: OrderedDictionary<LeaseID, Held> = [:]
+    var claims: OrderedDictionary<LeaseNumber, Held> = [:]
     /// Losses of this round, by their leases: whether the worker held nothing else.
-    var lostNow: OrderedDictionary<LeaseID, (held: Held, isAlone: Bool)> = [:]
+    var lostNow: OrderedDictionary<LeaseNumber, (held: Held, isAlone: Bool)> = [:]
     /// Results of this round. Only ever looked up.
-    var results: [LeaseID: [ItemResult]] = [:]
+    var results: [LeaseNumber: [ItemResult]] = [:]
     /// Leases of this round.
-    var grantedNow: [(grant: Grant, isOutOfTurn: Bool, at: Moment)] = []
+    var grantedNow: [(grant: Grant, station: Int, isOutOfTurn: Bool, at: Moment)] = []
     var runningOrderCount = 0
     /// Those that are being submitted among them.
     var openCount = 0
     /// Workers on probation, by name, and where.
     var probations: OrderedDictionary<String, Set<String>> = [:]
-    /// Unsettled items that lost their last workers, two or more. Only ever counted.
-    var suspects: Set<ItemRef> = []
+    /// Unsettled items that lost their last workers, two or more.
+    var suspects = ItemSet()
     /// No running order's deadline is earlier.
     var nextDeadline = Int64.max
 
     // What is true, whoever knows it.
-    /// Handlers that have succeeded. Only ever looked up.
-    var successes: Set<ItemRef> = []
-    var permanentFailures: Set<ItemRef> = []
+    /// Items with a handler that has succeeded.
+    var successes = ItemSet()
+    var permanentFailures = ItemSet()
     /// Items that a liar has spoken of.
-    var lies: Set<ItemRef> = []
+    var lies = ItemSet()
     private var startedLeases: Set<StartedLease> = []
     var receipts: Set<OrderID> = []
-    var poisonDeaths: OrderedDictionary<ItemRef, Int> = [:]
+    var poisonDeaths: [ItemRef: Int] = [:]
     var sharedMax: [ItemRef: Int] = [:]
     var restartCount = 0
 
     init(plan: Plan) { self.plan = plan }
 
+    var violation: String? { finding.violation }
+
     /// The first thing that is wrong ends the run.
     func blame(_ what: @autoclosure () -> String) {
-        if violation == nil { violation = what() }
+        if finding.violation == nil { finding.violation = what() }
     }
 
     func expect(_ isTrue: Bool, _ what: @autoclosure () -> String) {
@@ -141,7 +97,7 @@ final class Auditor {
     /// A bench has rounds by the thousand, and much in each.
     var isTimeForEverything: Bool { roundCount % (plan.isBusy ? 1_000 : 100) == 0 }
 
-    func roundEnded(now: Moment) {
+    mutating func roundEnded(now: Moment) {
         checkGrants()
         checkNobodyIdles(now: now)
         beginWaits(now: now)
@@ -150,14 +106,14 @@ final class Auditor {
         roundCount += 1
     }
 
-    private func checkDeadlines(now: Moment) {
+    private mutating func checkDeadlines(now: Moment) {
         nextDeadline = .max
-        for (order, record) in records where record.isSealed && !record.isServed {
+        for record in unserved where record.isSealed {
             guard let deadline = deadline(of: record) else { continue }
             nextDeadline = min(nextDeadline, deadline)
             expect(
                 now.wall.milliseconds <= deadline + Auditor.deadlineSlack,
-                "\(order) runs, and its deadline passed \(now.wall.milliseconds - deadline) ms ago")
+                "\(record.id) runs, and its deadline passed \(now.wall.milliseconds - deadline) ms ago")
         }
     }
 
@@ -171,26 +127,26 @@ final class Auditor {
         return span > 0 ? record.accepted.acceptedAt.milliseconds + span : nil
     }
 
-    private func forgetRound() {
-        lostNow = [:]
-        results = [:]
-        grantedNow = []
+    private mutating func forgetRound() {
+        if !lostNow.isEmpty { lostNow = [:] }
+        results.removeAll(keepingCapacity: true)
+        grantedNow.removeAll(keepingCapacity: true)
     }
 
-    func countInput() { inputCount += 1 }
+    mutating func countInput() { inputCount += 1 }
 
-    func countOutcomes(_ count: Int) { outcomeCount += count }
+    mutating func countOutcomes(_ count: Int) { outcomeCount += count }
 
     // MARK: The assembler comes and goes
 
-    func assemblerStarted(incarnation: UInt32, _ restored: [RestoredOrder], now: Moment) {
+    mutating func assemblerStarted(incarnation: UInt32, _ restored: [RestoredOrder], now: Moment) {
         expect(incarnation > self.incarnation, "incarnation \(incarnation) follows \(self.incarnation)")
         self.incarnation = incarnation
-        youngestLease = LeaseID(incarnation: incarnation, number: 0)
-        let open = records.filter { !$0.value.isServed }
+        youngestLease = LeaseNumber(incarnation: incarnation, number: 0)
         expect(
-            restored.map(\.accepted.id) == Array(open.keys),
-            "the restart finds \(restored.count) orders that are not over, and \(open.count) were committed")
+            restored.map(\.accepted.id) == unserved.map(\.id),
+            "the restart finds \(restored.count) orders that are not over, and \(unserved.count) were committed"
+        )
         for order in restored {
             guard let record = records[order.accepted.id] else { continue }
             expect(
@@ -201,22 +157,21 @@ final class Auditor {
             // New orders do not wait, and one whose pages still come is new.
             guard record.isSealed else { continue }
             restoredOrders.append(order.accepted.id)
-            records[order.accepted.id]?.turns = record.turnsAfterRestart
+            record.forgetTurns(&stations)
         }
         restartCount += 1
     }
 
-    func assemblerEnded() {
+    mutating func assemblerEnded() {
         held = [:]
-        current = [:]
+        current.removeAll()
         sessions = [:]
         claims = [:]
         forgetRound()
-        currentCounts = [:]
         returned = []
         restoredOrders = []
-        steppedBack = []
-        cameBack = []
+        steppedBack.removeAll()
+        cameBack.removeAll()
         leaseCounts = [:]
         lastTenths = [:]
         probations = [:]
@@ -224,8 +179,8 @@ final class Auditor {
 
     // MARK: What is true
 
-    func started(_ lease: Lease, by worker: Int, process: Int) {
-        let key = StartedLease(worker: worker, process: process, lease: lease.lease)
+    mutating func started(_ lease: Lease, by worker: Int, process: Int) {
+        let key = StartedLease(worker: worker, process: process, lease: LeaseNumber(lease.lease))
         let isNew = startedLeases.insert(key).inserted
         expect(
             isNew, "\(lease.lease.text) is started twice by worker \(worker + 1)"
@@ -235,42 +190,41 @@ final class Auditor {
             return blame("\(item.text) is started, and is not in the store")
         }
         expect(record.isSealed, "\(item.text) is started before its order is accepted")
+        let ordered = record.items[item.index]
         expect(
-            lease.payload == record.items[item.index].payload
-                && lease.station == record.items[item.index].station
-                && lease.name == record.items[item.index].name,
+            lease.payload == ordered.payload && lease.station == ordered.station && lease.name == ordered.name,
             "\(item.text) is started with what is another item's")
     }
 
-    func succeeded(_ lease: Lease) {
+    mutating func succeeded(_ lease: Lease) {
         if let item = ItemRef(lease) { successes.insert(item) }
     }
 
-    func failedForGood(_ lease: Lease) {
+    mutating func failedForGood(_ lease: Lease) {
         if let item = ItemRef(lease) { permanentFailures.insert(item) }
     }
 
-    func poisonKilled(_ lease: Lease) {
+    mutating func poisonKilled(_ lease: Lease) {
         guard let item = ItemRef(lease) else { return }
         poisonDeaths[item, default: 0] += 1
         checkDeaths(of: item)
     }
 
-    func workerEnded(running: [Lease]) {
+    mutating func workerEnded(running: [Lease]) {
         for lease in running {
             guard let item = ItemRef(lease) else { continue }
             sharedMax[item] = max(sharedMax[item] ?? 0, running.count)
         }
     }
 
-    func lied(_ result: ItemResult) {
+    mutating func lied(_ result: ItemResult) {
         guard let order = OrderID(result.order) else { return }
         lies.insert(ItemRef(order: order, index: Int(result.index)))
     }
 
     // MARK: What customers hear
 
-    func customerHasReceipt(_ order: OrderID) {
+    mutating func customerHasReceipt(_ order: OrderID) {
         receipts.insert(order)
         expect(records[order]?.isSealed == true, "a receipt for \(order), which is not in the store")
     }
@@ -278,9 +232,9 @@ final class Auditor {
     func customerHears(_ batch: OutcomeBatch, after landing: Int) {
         told(batch.summary, "outcomes")
         guard let order = OrderID(batch.summary.order), let record = records[order] else { return }
-        let theirs = Array(record.outcomes.dropFirst(landing).prefix(batch.outcomes.count))
+        let stored = record.outcomes.dropFirst(landing).prefix(batch.outcomes.count)
         expect(
-            theirs == batch.outcomes,
+            stored.elementsEqual(batch.outcomes),
             "a watcher of \(order) hears, after landing \(landing), what is not in the store")
     }
 
@@ -312,28 +266,4 @@ final class Auditor {
                 && outcomes.count == record.accepted.itemCount,
             "a customer of \(order) has \(outcomes.count) outcomes for \(record.accepted.itemCount) items")
     }
-}
-
-extension Auditor.ItemRef {
-    init?(_ lease: Lease) {
-        guard let order = OrderID(lease.order) else { return nil }
-        self.init(order: order, index: Int(lease.index))
-    }
-}
-
-extension Auditor.Record {
-    var attemptCount: Int {
-        failures.values.reduce(0) { $0 + $1.count } + losses.values.reduce(0) { $0 + $1.count }
-    }
-
-    /// What was tried before is not waiting for its first turn.
-    fileprivate var turnsAfterRestart: Turns {
-        var turns = Turns(items)
-        for index in items.indices where isSettled(index) || failures[index] != nil || losses[index] != nil {
-            turns.tried(index, items)
-        }
-        return turns
-    }
-
-    func isSettled(_ index: Int) -> Bool { settled.indices.contains(index) && settled[index] != nil }
 }

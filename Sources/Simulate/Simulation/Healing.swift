@@ -124,7 +124,7 @@ extension Auditor {
 
     /// Until when an order may wait for its own sake: wall time, in milliseconds.
     var heldBackUntil: Int64? {
-        records.values.filter { $0.isSealed && !$0.isServed }.map(\.notBefore).max()
+        unserved.filter(\.isSealed).map(\.notBefore).max()
     }
 
     func checkNothingIsLeft(_ core: AssemblerMachine) {
@@ -138,7 +138,8 @@ extension Auditor {
     }
 
     func pending(_ core: AssemblerMachine?) -> [String] {
-        records.filter { !$0.value.isServed }.map { order, record in
+        unserved.map { record in
+            let order = record.id
             guard record.isSealed else { return "order \(order): \(record.items.count) items, not sealed" }
             let slots = record.items.indices.filter { !record.isSettled($0) }.prefix(8).map { index in
                 let item = ItemRef(order: order, index: index)

@@ -56,9 +56,13 @@ enum Nature: Equatable {
 
     /// What a handler brings for this item, and for no other.
     static func result(_ order: OrderID, _ index: Int) -> Content {
-        Content.with {
-            $0.kind = .text
-            $0.data = .init("\(order)[\(index)]".utf8)
+        var text = order.description
+        text += "["
+        text += String(index)
+        text += "]"
+        return Content.with { content in
+            content.kind = .text
+            content.data = text.withUTF8 { .init(buffer: $0) }
         }
     }
 

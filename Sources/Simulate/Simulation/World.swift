@@ -11,7 +11,7 @@ public struct World: ~Copyable {
         instant: Instant(nanoseconds: 1_000_000_000), wall: WallTime(milliseconds: 1_700_000_000_000))
     var schedule = Schedule()
     var trace: Trace
-    let auditor: Auditor
+    var auditor: Auditor
     var networkDice: Dice
     var faultDice: Dice
     var handlerDice: Dice
