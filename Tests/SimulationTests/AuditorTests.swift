@@ -12,7 +12,7 @@ struct AuditorTests {
         instant: Instant(nanoseconds: 1_000_000_000), wall: WallTime(milliseconds: 1_700_000_000_000))
 
     private func auditor(itemCount: Int = 2) -> Auditor {
-        let auditor = Auditor(plan: Plan(seed: 1))
+        var auditor = Auditor(plan: Plan(seed: 1))
         auditor.assemblerStarted(incarnation: 1, [], now: now)
         let accepted = AcceptedOrder(
             id: order, spec: OrderSpec(), itemCount: itemCount, fingerprint: [], acceptedAt: now.wall)
@@ -31,7 +31,7 @@ struct AuditorTests {
         }
     }
 
-    private func joined(_ auditor: Auditor, capacity: UInt32, number: UInt64 = 1) -> ConnectionID {
+    private func joined(_ auditor: inout Auditor, capacity: UInt32, number: UInt64 = 1) -> ConnectionID {
         let connection = ConnectionID(number)
         let hello = WorkerHello.with {
             $0.versions = Frames.versions
@@ -62,8 +62,8 @@ struct AuditorTests {
 
     @Test("nobody for what may be")
     func nothing() {
-        let auditor = auditor()
-        let worker = joined(auditor, capacity: 2)
+        var auditor = auditor()
+        let worker = joined(&auditor, capacity: 2)
         auditor.ticked(
             Step(actions: [.lease(worker, grant(1, 0)), .lease(worker, grant(2, 1))]), now: now)
         auditor.roundEnded(now: now)
@@ -72,14 +72,14 @@ struct AuditorTests {
 
     @Test("a slot that is settled twice")
     func settledTwice() {
-        let auditor = auditor()
+        var auditor = auditor()
         auditor.committed([.settled(order: order, outcomes: [outcome(1, 0), outcome(2, 0)])], now: now)
         #expect(auditor.violation?.contains("settled twice") == true)
     }
 
     @Test("an order that is served before its slots are settled")
     func servedEarly() {
-        let auditor = auditor()
+        var auditor = auditor()
         var counts = TrayCounts()
         counts.add(.cancelled)
         let record = ServedRecord(status: .cancelled, at: now.wall, elapsed: .zero, counts: counts)
@@ -90,15 +90,15 @@ struct AuditorTests {
 
     @Test("a result that nobody brought about")
     func inventedResult() {
-        let auditor = auditor()
+        var auditor = auditor()
         auditor.committed([.settled(order: order, outcomes: [outcome(1, 0, .done)])], now: now)
         #expect(auditor.violation?.contains("no handler did it") == true)
     }
 
     @Test("two current leases of one item")
     func twoLeases() {
-        let auditor = auditor()
-        let worker = joined(auditor, capacity: 9)
+        var auditor = auditor()
+        let worker = joined(&auditor, capacity: 9)
         auditor.ticked(
             Step(actions: [.lease(worker, grant(1, 0)), .lease(worker, grant(2, 0))]), now: now)
         #expect(auditor.violation?.contains("two leases of one item") == true)
@@ -106,8 +106,8 @@ struct AuditorTests {
 
     @Test("a lease number that is used twice")
     func leaseTwice() {
-        let auditor = auditor()
-        let worker = joined(auditor, capacity: 9)
+        var auditor = auditor()
+        let worker = joined(&auditor, capacity: 9)
         auditor.ticked(
             Step(actions: [.lease(worker, grant(1, 0)), .lease(worker, grant(1, 1))]), now: now)
         #expect(auditor.violation?.contains("is given after") == true)
@@ -115,8 +115,8 @@ struct AuditorTests {
 
     @Test("a place that a worker does not have")
     func inventedPlace() {
-        let auditor = auditor()
-        let worker = joined(auditor, capacity: 1)
+        var auditor = auditor()
+        let worker = joined(&auditor, capacity: 1)
         auditor.ticked(
             Step(actions: [.lease(worker, grant(1, 0)), .lease(worker, grant(2, 1))]), now: now)
         #expect(auditor.violation?.contains("a place is invented") == true)
@@ -124,7 +124,7 @@ struct AuditorTests {
 
     /// Two orders of `grill` alone, `first` before `second`, that wait.
     private func rivals(_ priorities: (first: Int32, second: Int32)) -> Auditor {
-        let auditor = Auditor(plan: Plan(seed: 1))
+        var auditor = Auditor(plan: Plan(seed: 1))
         auditor.assemblerStarted(incarnation: 1, [], now: now)
         let items = (0..<40).map { _ in Item.with { $0.station = "grill" } }
         for (id, priority) in [(first, priorities.first), (second, priorities.second)] {
@@ -146,8 +146,8 @@ struct AuditorTests {
     private func violation(
         _ orders: [OrderID], first: Int32 = 0, second: Int32 = 0
     ) -> String? {
-        let auditor = rivals((first, second))
-        let worker = joined(auditor, capacity: UInt32(orders.count))
+        var auditor = rivals((first, second))
+        let worker = joined(&auditor, capacity: UInt32(orders.count))
         var nextIndex: [OrderID: Int] = [:]
         let actions = zip(orders, UInt64(1)...).map { order, number -> Action in
             defer { nextIndex[order, default: 0] += 1 }
@@ -193,9 +193,9 @@ struct AuditorTests {
 
     @Test("a retry that goes to the worker which failed the item, while another lives")
     func sameWorker() {
-        let auditor = auditor()
-        let worker = joined(auditor, capacity: 2)
-        _ = joined(auditor, capacity: 2, number: 2)
+        var auditor = auditor()
+        let worker = joined(&auditor, capacity: 2)
+        _ = joined(&auditor, capacity: 2, number: 2)
         let failed = AttemptRecord(
             attempt: 1, lease: LeaseID(incarnation: 1, number: 1), worker: "worker-1",
             instance: WorkerInstance(bytes: [1]), isAlone: false, error: ItemError(), at: now.wall)
@@ -206,8 +206,8 @@ struct AuditorTests {
 
     @Test("two leases of a worker on probation")
     func probation() {
-        let auditor = auditor()
-        let worker = joined(auditor, capacity: 2)
+        var auditor = auditor()
+        let worker = joined(&auditor, capacity: 2)
         let began = Note.probationBegan(worker: "worker-1", station: "grill", failures: 5, message: "")
         auditor.ticked(Step(actions: [.note(began), .lease(worker, grant(1, 0))]), now: now)
         #expect(auditor.violation == nil)
@@ -217,8 +217,8 @@ struct AuditorTests {
 
     @Test("a turn while what came back from a worker waits")
     func notFirstInLine() {
-        let auditor = rivals((0, 0))
-        let worker = joined(auditor, capacity: 1)
+        var auditor = rivals((0, 0))
+        let worker = joined(&auditor, capacity: 1)
         func give(_ number: UInt64, _ order: OrderID) {
             let grant = Grant(
                 lease: LeaseID(incarnation: 1, number: number), order: order, index: 0, station: "grill",
@@ -241,8 +241,8 @@ struct AuditorTests {
     @Test("a success that is dropped while its slot is empty")
     func droppedSuccess() {
         for fate in [Ack.Fate.late, .unknown, .stored] {
-            let auditor = auditor()
-            let worker = joined(auditor, capacity: 2)
+            var auditor = auditor()
+            let worker = joined(&auditor, capacity: 2)
             auditor.ticked(
                 Step(actions: [.lease(worker, grant(1, 0)), .lease(worker, grant(2, 1))]), now: now)
             auditor.roundEnded(now: now)
@@ -272,7 +272,7 @@ struct AuditorTests {
 
     @Test("an order that outlives its deadline")
     func deadline() {
-        let auditor = auditor()
+        var auditor = auditor()
         var late = now
         late.wall.milliseconds += 48 * 3_600_000
         auditor.roundEnded(now: late)

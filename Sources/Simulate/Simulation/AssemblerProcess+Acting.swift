@@ -126,7 +126,9 @@ extension World {
         else { return .tray(tray) }
         let items = page.items.dropFirst(index - page.firstIndex).prefix(countMax)
         let views =
-            assembler.running?.core.slots(of: order, from: index, countMax: min(countMax, Limits.pageItemCountMax))
+            assembler.running?.ask {
+                $0.slots(of: order, from: index, countMax: min(countMax, Limits.pageItemCountMax))
+            }
             ?? assembler.store.statuses(of: order).dropFirst(index).prefix(items.count)
             .map { SlotView(status: $0) }
         tray.items = zip(items, views).enumerated().map { offset, pair in
@@ -150,14 +152,14 @@ extension World {
         return .list(
             OrderList.with {
                 $0.orders = page.orders.map { stored in
-                    OrderID(stored.order).flatMap { assembler.running?.core.summary(of: $0, now: moment) } ?? stored
+                    OrderID(stored.order).flatMap { summary(of: $0, moment) } ?? stored
                 }
                 $0.more = page.more
             })
     }
 
     private func summary(of order: OrderID, _ moment: Moment) -> OrderSummary? {
-        assembler.running?.core.summary(of: order, now: moment) ?? assembler.store.summary(of: order)
+        assembler.running?.ask { $0.summary(of: order, now: moment) } ?? assembler.store.summary(of: order)
     }
 
     private func notFound(_ order: OrderID) -> Refusal {

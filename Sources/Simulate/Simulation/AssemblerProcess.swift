@@ -169,18 +169,18 @@ extension World {
         let isKitchenDrained = assembler.kitchen.arrivals.isEmpty
         let last = running.core.tick(now: now, drained: isKitchenDrained)
         auditor.ticked(last, now: now)
-        step.append(last)
+        step.takeOver(last)
         guard commitThenAct(step, running) else { return }
         auditor.roundEnded(now: now)
         if auditor.isTimeForEverything { auditor.checkEverything(running.core, now: now) }
         let isDrained =
             isKitchenDrained && assembler.orders.arrivals.isEmpty && assembler.unreachable.isEmpty
-        wake(.assembler, at: isDrained ? nextAlarm(of: running.core) : now.instant)
+        wake(.assembler, at: isDrained ? nextAlarm(running) : now.instant)
     }
 
-    private func nextAlarm(of core: borrowing AssemblerMachine) -> Instant {
+    private func nextAlarm(_ running: Running<AssemblerMachine>) -> Instant {
         var next = assembler.nextLook
-        if let deadline = core.nextDeadline { next = min(next, deadline) }
+        if let deadline = running.ask({ $0.nextDeadline }) { next = min(next, deadline) }
         if let deferredUntil = assembler.deferredUntil { next = min(next, deferredUntil) }
         return next
     }
@@ -195,7 +195,7 @@ extension World {
     private mutating func handle(_ input: Input, _ step: inout Step, _ running: Running<AssemblerMachine>) {
         let answer = running.core.handle(input, now: now)
         auditor.handled(input, answer)
-        step.append(answer)
+        step.takeOver(answer)
     }
 
     private mutating func look() -> Bool? {
@@ -297,5 +297,13 @@ extension World {
     private func traceArrival(_ connection: ConnectionID, _ text: () -> String) {
         guard trace.isRead, let route = assembler.route(of: connection) else { return }
         trace.line(connections[route].client, "→ assembler  \(text())")
+    }
+}
+
+extension Step {
+    /// Appends the other; what there was nothing of is not copied.
+    fileprivate mutating func takeOver(_ other: consuming Step) {
+        if changes.isEmpty { changes = other.changes } else { changes += other.changes }
+        if actions.isEmpty { actions = other.actions } else { actions += other.actions }
     }
 }

@@ -84,20 +84,21 @@ extension World {
 
     /// - Returns: `nil` where the cable is cut and the connection will not survive it.
     private mutating func earliestArrival(on connection: Int, from departure: Instant) -> Instant? {
-        let earliest = departure.advanced(by: delay())
+        let earliest = departure.nanoseconds + delay()
         guard !cuts.isEmpty, let cutUntil = cuts[connections[connection].client], cutUntil > departure else {
-            return earliest
+            return Instant(nanoseconds: earliest)
         }
         guard !connections[connection].isDead else { return nil }
-        return max(earliest, cutUntil.advanced(by: delay()))
+        return Instant(nanoseconds: max(earliest, cutUntil.nanoseconds + delay()))
     }
 
-    mutating func delay() -> Duration {
-        guard isFaulty, plan.has(.delays) else { return networkDice.microseconds(20...600) }
+    /// In nanoseconds: drawn for every message, and a `Duration` is slow to come from and to turn into a number.
+    private mutating func delay() -> Int64 {
+        guard isFaulty, plan.has(.delays) else { return Int64(networkDice.number(20...600)) * 1_000 }
         return switch networkDice.number(0...99) {
-        case 0: networkDice.milliseconds(500...4_000)
-        case 1...6: networkDice.milliseconds(5...200)
-        default: networkDice.microseconds(20...2_000)
+        case 0: Int64(networkDice.number(500...4_000)) * 1_000_000
+        case 1...6: Int64(networkDice.number(5...200)) * 1_000_000
+        default: Int64(networkDice.number(20...2_000)) * 1_000
         }
     }
 

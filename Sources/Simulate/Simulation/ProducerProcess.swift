@@ -74,7 +74,7 @@ extension World {
         }
         guard let step = producers[index].running?.core.tick(now: now) else { return }
         perform(step, of: index)
-        if let next = producers[index].running?.core.nextDeadline { wake(.producer(index), at: next) }
+        if let next = producers[index].running?.ask({ $0.nextDeadline }) { wake(.producer(index), at: next) }
     }
 
     private mutating func take(_ event: LinkEvent, by index: Int) {

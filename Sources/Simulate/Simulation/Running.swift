@@ -3,4 +3,7 @@ final class Running<Core> {
     var core: Core
 
     init(_ core: Core) { self.core = core }
+
+    /// Asks the core where it stands.
+    func ask<Answer>(_ question: (borrowing Core) -> Answer) -> Answer { question(core) }
 }

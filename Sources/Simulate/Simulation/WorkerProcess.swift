@@ -32,7 +32,7 @@ struct WorkerProcess {
     var link = SimulatedLink()
     var arrivals: Deque<LinkEvent> = []
     /// Only ever looked up, and counted.
-    var handlers: [LeaseID: Handler] = [:]
+    var handlers: [LeaseNumber: Handler] = [:]
     var nextRound: Instant?
     var character = Character.honest
     /// Between what arrives and the round that takes it.
@@ -126,7 +126,7 @@ extension World {
         guard let step = workers[index].running?.core.tick(now: now) else { return }
         perform(step, by: index)
         if !workers[index].arrivals.isEmpty { return wake(.worker(index), at: now.instant) }
-        if let next = workers[index].running?.core.nextDeadline { wake(.worker(index), at: next) }
+        if let next = workers[index].running?.ask({ $0.nextDeadline }) { wake(.worker(index), at: next) }
     }
 
     private mutating func take(_ event: LinkEvent, by index: Int) {
@@ -154,7 +154,7 @@ extension World {
             switch action {
             case .send(let message): send(message, by: index)
             case .start(let lease): start(lease, by: index)
-            case .stop(let lease, let reason): stop(lease, reason, by: index)
+            case .stop(let lease, let reason): stop(LeaseNumber(lease), reason, by: index)
             case .resetLink: resetLink(of: index)
             case .finished(let ending): finish(ending, index)
             case .note: break
@@ -222,17 +222,18 @@ extension World {
         }
         if isFaulty, plan.has(.slowWorkers) { span *= handlerDice.number(1...4) }
         let isStubborn = isFaulty && plan.has(.stubbornHandlers) && handlerDice.chance(40)
-        workers[index].handlers[lease.lease] = WorkerProcess.Handler(
+        let number = LeaseNumber(lease.lease)
+        workers[index].handlers[number] = WorkerProcess.Handler(
             lease: lease, turn: 0, outcome: outcome, endsProcess: nature == .poison, isStubborn: isStubborn)
-        setEnd(of: lease.lease, turn: 0, by: index, in: span)
+        setEnd(of: number, turn: 0, by: index, in: span)
     }
 
-    private mutating func setEnd(of lease: LeaseID, turn: Int, by index: Int, in span: Duration) {
+    private mutating func setEnd(of lease: LeaseNumber, turn: Int, by index: Int, in span: Duration) {
         schedule.set(
             .handlerEnds(worker: index, process: workers[index].process, lease, turn: turn), at: later(span))
     }
 
-    private mutating func stop(_ lease: LeaseID, _ reason: StopReason, by index: Int) {
+    private mutating func stop(_ lease: LeaseNumber, _ reason: StopReason, by index: Int) {
         guard var handler = workers[index].handlers[lease] else { return }
         trace.line(.worker(index), "stops \(lease.text): \(reason)")
         handler.turn += 1
@@ -246,24 +247,26 @@ extension World {
             in: handler.isStubborn ? handlerDice.milliseconds(500...9_000) : handlerDice.milliseconds(0...20))
     }
 
-    mutating func handlerEnds(_ index: Int, process: Int, _ lease: LeaseID, turn: Int) {
-        guard isAlive(.worker(index), process: process), let handler = workers[index].handlers[lease],
-            handler.turn == turn
+    mutating func handlerEnds(_ index: Int, process: Int, _ lease: LeaseNumber, turn: Int) {
+        guard isAlive(.worker(index), process: process),
+            let position = workers[index].handlers.index(forKey: lease),
+            workers[index].handlers.values[position].turn == turn
         else { return }
         guard !frozen.contains(.worker(index)) else {
             held[.worker(index), default: []].append(
                 .handlerEnds(worker: index, process: process, lease, turn: turn))
             return
         }
+        let handler = workers[index].handlers.values[position]
         if handler.endsProcess {
             auditor.poisonKilled(handler.lease)
-            return killWorker(index, "by \(handler.lease.lease.text)")
+            return killWorker(index, "by \(lease.text)")
         }
-        workers[index].handlers[lease] = nil
+        workers[index].handlers.remove(at: position)
         if case .done = handler.outcome { auditor.succeeded(handler.lease) }
         if case .failed(_, true) = handler.outcome { auditor.failedForGood(handler.lease) }
-        trace.line(.worker(index), "ends \(handler.lease.lease.text): \(handler.outcome.text)")
-        handle(.handlerEnded(lease, handler.outcome), by: index)
+        trace.line(.worker(index), "ends \(lease.text): \(handler.outcome.text)")
+        handle(.handlerEnded(handler.lease.lease, handler.outcome), by: index)
         wake(.worker(index), at: now.instant)
     }
 }
