@@ -30,7 +30,9 @@ struct ItemTableTests {
         for index in [0, 5, 5, 2] { set.insert(item(1, index)) }
         set.insert(item(2, 0))
         set.remove(item(1, 5))
-        let counts = [set.count, set.count(in: OrderID(high: 1, low: 1)), set.count(in: OrderID(high: 1, low: 3))]
+        let counts = [
+            set.count, set.count(in: OrderID(high: 1, low: 1)), set.count(in: OrderID(high: 1, low: 3)),
+        ]
         #expect(counts == [3, 2, 0])
         set.removeAll()
         let isEmpty = set.isEmpty && !set.contains(item(2, 0))

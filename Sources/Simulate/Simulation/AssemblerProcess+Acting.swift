@@ -63,7 +63,9 @@ extension World {
         sendToWorker(connection, KitchenMessage.with { $0.leases = batch }, at: instant)
     }
 
-    private mutating func sendToWorker(_ connection: ConnectionID, _ message: KitchenMessage, at instant: Instant) {
+    private mutating func sendToWorker(
+        _ connection: ConnectionID, _ message: KitchenMessage, at instant: Instant
+    ) {
         auditor.says(message)
         send(Frames.encode(message), to: connection, at: instant) { message.text }
     }

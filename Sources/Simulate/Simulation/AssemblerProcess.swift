@@ -89,7 +89,8 @@ extension World {
             assembler.process = process
             assembler.running = Running(
                 AssemblerMachine(
-                    configuration: plan.configuration, incarnation: incarnation, restoring: restored, now: now))
+                    configuration: plan.configuration, incarnation: incarnation, restoring: restored, now: now
+                ))
             lastProgress = now.instant
             wake(.assembler, at: now.instant)
         } catch {
@@ -208,7 +209,8 @@ extension World {
 
     /// Changes before actions. A crash point ends the process on the way.
     /// - Returns: whether the process goes on.
-    private mutating func commitThenAct(_ step: consuming Step, _ running: Running<AssemblerMachine>) -> Bool {
+    private mutating func commitThenAct(_ step: consuming Step, _ running: Running<AssemblerMachine>) -> Bool
+    {
         var actedAt = now.instant
         let isDue = assembler.deferredUntil.map { $0 <= now.instant } ?? false
         if !step.changes.isEmpty || isDue {

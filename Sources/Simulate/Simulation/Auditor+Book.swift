@@ -47,7 +47,8 @@ extension Auditor {
         /// What was tried before is not waiting for its first turn.
         func forgetTurns(_ stations: inout StationNumbers) {
             turns = Turns(stations: stations.numbers(of: items))
-            for index in items.indices where isSettled(index) || failures[index] != nil || losses[index] != nil {
+            for index in items.indices
+            where isSettled(index) || failures[index] != nil || losses[index] != nil {
                 turns.tried(index)
             }
         }

@@ -40,7 +40,8 @@ extension Auditor {
                 + "lower priority")
         expect(
             waiting.turns.pass(at: station) < Auditor.leasesPerLongestWait,
-            "\(waiting.id) waits at \(stations.names[station]), and ten leases in a row go to who waited less")
+            "\(waiting.id) waits at \(stations.names[station]), and ten leases in a row go to who waited less"
+        )
     }
 
     /// A lower priority goes first with every tenth lease only.

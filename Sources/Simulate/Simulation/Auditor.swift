@@ -192,7 +192,8 @@ struct Auditor: ~Copyable {
         expect(record.isSealed, "\(item.text) is started before its order is accepted")
         let ordered = record.items[item.index]
         expect(
-            lease.payload == ordered.payload && lease.station == ordered.station && lease.name == ordered.name,
+            lease.payload == ordered.payload && lease.station == ordered.station
+                && lease.name == ordered.name,
             "\(item.text) is started with what is another item's")
     }
 

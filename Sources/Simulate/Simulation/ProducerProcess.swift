@@ -129,7 +129,9 @@ extension World {
         connectLater(.producer(index))
     }
 
-    mutating func ask(_ request: Request, _ purpose: ProducerProcess.Purpose, timeout: Duration?, by index: Int) {
+    mutating func ask(
+        _ request: Request, _ purpose: ProducerProcess.Purpose, timeout: Duration?, by index: Int
+    ) {
         guard producers[index].isRunning else { return }
         producers[index].lastCall += 1
         let call = CallID(producers[index].lastCall)

@@ -68,7 +68,8 @@ struct StoreModel {
         case .page(let order, let firstIndex, let items):
             let stored = try stored(order)
             guard firstIndex == stored.items.count else {
-                throw Damage(description: "page \(firstIndex) of \(order) follows \(stored.items.count) items")
+                throw Damage(
+                    description: "page \(firstIndex) of \(order) follows \(stored.items.count) items")
             }
             stored.items += items
             stored.pageStarts.append(firstIndex)
