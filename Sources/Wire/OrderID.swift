@@ -20,18 +20,8 @@ public struct OrderID: Hashable, Comparable, Sendable {
     /// From the 16 bytes of the wire; `nil` where there are not 16.
     public init?(bytes: some Collection<UInt8>) {
         guard bytes.count == OrderID.byteCount else { return nil }
-        let words = bytes.withContiguousStorageIfAvailable { bytes in
-            let bytes = UnsafeRawBufferPointer(bytes)
-            return (
-                bytes.loadUnaligned(as: UInt64.self), bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self)
-            )
-        }
-        if let words {
-            (high, low) = (UInt64(bigEndian: words.0), UInt64(bigEndian: words.1))
-        } else {
-            high = bytes.prefix(8).reduce(0) { $0 << 8 | UInt64($1) }
-            low = bytes.dropFirst(8).reduce(0) { $0 << 8 | UInt64($1) }
-        }
+        high = bytes.prefix(8).reduce(0) { $0 << 8 | UInt64($1) }
+        low = bytes.dropFirst(8).reduce(0) { $0 << 8 | UInt64($1) }
     }
 
     /// From 26 characters, in either case; `nil` where they are not a ULID.

@@ -59,7 +59,9 @@ extension AssemblerMachine {
         sessions[connection] = session
         for (index, offered) in zip(stationIndexes, hello.stations) {
             stations[index.value].places.append(
-                Station.Place(connection: connection, instance: instance, capacity: Int(offered.capacity)))
+                Station.Place(
+                    connection: connection, instance: instance, sessionPosition: sessions.position(of: connection),
+                    capacity: Int(offered.capacity)))
             markChanged(index)
         }
         welcome(connection, session, version: version)
@@ -147,6 +149,7 @@ extension AssemblerMachine {
         sessions[connection]?.leasedCount += 1
         var held = HeldLease(
             key: key, item: item, station: kind.station, connection: connection, place: place,
+            positions: .init(tray: trays.position(of: order), session: sessions.position(of: connection)),
             attempt: attempt + 1, leasedAt: now)
         held.hasStarted = claim.started
         leases[key] = held

@@ -21,7 +21,8 @@ extension AssemblerMachine {
             guard held.item == item else { return .unknown }
             end(held)
         }
-        guard let state = trays.visit(order, { $0.state(of: item.index) }) ?? nil else {
+        let position = held?.positions.tray ?? 0
+        guard let state = trays.visit(order, near: position, { $0.state(of: item.index) }) ?? nil else {
             return isOurs(key) ? late(item, from: connection) : .unknown
         }
         let holder = held?.connection ?? connection
@@ -36,12 +37,9 @@ extension AssemblerMachine {
             if let held { trust(held) }
             // A success fills an empty slot, whatever became of its lease.
             if case .settled = state { return late(item, from: connection) }
-            var outcome = Outcome()
-            outcome.status = .done
-            outcome.result = content
-            outcome.worker = sessions.visit(holder) { $0.countDone() } ?? ""
-            outcome.startedAt = startOfAttempt(held, ran: ran, now: now)
-            settle(item, outcome, now: now)
+            let worker = sessions.visit(holder) { $0.countDone() } ?? ""
+            let startedAt = startOfAttempt(held, ran: ran, now: now)
+            settle(item, .done(content, by: worker, startedAt: startedAt), now: now)
             return .stored
         case .failed(let failure):
             sessions[holder]?.failedCount += 1
@@ -220,7 +218,7 @@ extension AssemblerMachine {
     /// The handler has ended: its place is free again.
     private mutating func end(_ held: HeldLease) {
         leases[held.key] = nil
-        let runsNothing = sessions.visit(held.connection) { session in
+        let runsNothing = sessions.visit(held.connection, near: held.positions.session) { session in
             session.leasedCount -= 1
             if held.state == .revoked { session.stoppingCount -= 1 }
             return session.runningCount == 0
@@ -272,6 +270,17 @@ extension AssemblerMachine {
             $0.reason = reason
         }
         round.revokes.append(revoke, at: connection)
+    }
+}
+
+extension Outcome {
+    fileprivate static func done(_ result: Content, by worker: String, startedAt: WallTime) -> Outcome {
+        Outcome.with {
+            $0.status = .done
+            $0.result = result
+            $0.worker = worker
+            $0.startedAt = startedAt
+        }
     }
 }
 

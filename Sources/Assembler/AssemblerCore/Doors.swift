@@ -129,8 +129,8 @@ public struct Step: Equatable, Sendable {
     }
 
     public mutating func append(_ other: Step) {
-        if !other.changes.isEmpty { changes += other.changes }
-        if !other.actions.isEmpty { actions += other.actions }
+        if changes.isEmpty { changes = other.changes } else { changes += other.changes }
+        if actions.isEmpty { actions = other.actions } else { actions += other.actions }
     }
 }
 

@@ -13,12 +13,19 @@ struct HeldLease: Equatable {
         case revoked
     }
 
+    struct Positions: Equatable {
+        let tray: Int
+        let session: Int
+    }
+
     let key: LeaseKey
     let item: ItemKey
     let station: StationIndex
     let connection: ConnectionID
     /// Where its worker stood at the station; places move up when one before them goes.
     let place: Int
+    /// Where its tray and its worker's session stood in their tables.
+    let positions: Positions
     let attempt: Int
     let leasedAt: Moment
     private(set) var state = State.running

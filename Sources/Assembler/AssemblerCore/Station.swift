@@ -10,6 +10,8 @@ struct Station {
     struct Place: Equatable {
         let connection: ConnectionID
         let instance: WorkerInstance
+        /// Where its session stands in the table of them.
+        let sessionPosition: Int
         var capacity: Int
         /// Leases that it holds here, stopping ones included.
         var leasedCount = 0

@@ -46,7 +46,7 @@ enum SubmissionRules {
         for offset in items.indices {
             // Items in a row are often for the same station, which is well named then.
             let isNamed = offset > 0 && isSameLabel(items[offset - 1].station, items[offset].station)
-            if let complaint = complaint(about: items[offset], isStationValid: isNamed) {
+            if let complaint = complaint(about: items, at: offset, isStationValid: isNamed) {
                 return "items[\(firstIndex + offset)].\(complaint)"
             }
         }
@@ -59,22 +59,25 @@ enum SubmissionRules {
         label == other && label.utf8.count == other.utf8.count
     }
 
-    private static func complaint(about item: Item, isStationValid: Bool) -> String? {
-        guard isStationValid || Label.isValid(item.station) else {
+    // Asked where it stands: an item of its own would be a copy.
+    private static func complaint(
+        about items: [Item], at index: Int, isStationValid: Bool
+    ) -> String? {
+        guard isStationValid || Label.isValid(items[index].station) else {
             return
-                "station: '\(item.station.prefix(80))' is not 1 to \(Limits.labelBytesMax) letters, digits, "
+                "station: '\(items[index].station.prefix(80))' is not 1 to \(Limits.labelBytesMax) letters, digits, "
                 + "'.', '_' and '-'"
         }
-        guard item.name.utf8.count <= Limits.nameBytesMax else {
+        guard items[index].name.utf8.count <= Limits.nameBytesMax else {
             return "name: has at most \(Limits.nameBytesMax) bytes"
         }
-        guard item.payload.data.count <= Limits.contentBytesMax else {
+        guard items[index].payload.data.count <= Limits.contentBytesMax else {
             return
-                "payload: has \(item.payload.data.count) bytes; at most \(Limits.contentBytesMax) are taken"
+                "payload: has \(items[index].payload.data.count) bytes; at most \(Limits.contentBytesMax) are taken"
         }
-        guard !item.hasTimeoutMs || item.timeoutMs >= 1 else { return "timeout: is at least 1 ms" }
-        guard !item.hasAttemptsMax || (1...Limits.attemptsMax).contains(Int(item.attemptsMax)) else {
-            return "max_attempts: is 1 to \(Limits.attemptsMax), not \(item.attemptsMax)"
+        guard !items[index].hasTimeoutMs || items[index].timeoutMs >= 1 else { return "timeout: is at least 1 ms" }
+        guard !items[index].hasAttemptsMax || (1...Limits.attemptsMax).contains(Int(items[index].attemptsMax)) else {
+            return "max_attempts: is 1 to \(Limits.attemptsMax), not \(items[index].attemptsMax)"
         }
         return nil
     }

@@ -29,6 +29,19 @@ struct Table<Key: Hashable, Value> {
         return visit(&places[position]!)
     }
 
+    /// Visits the value of a key that stood at `position` once, and probably does.
+    @inline(__always)
+    mutating func visit<Answer>(_ key: Key, near position: Int, _ visit: (inout Value) -> Answer) -> Answer? {
+        guard let position = find(key, near: position) else { return nil }
+        return visit(&places[position]!)
+    }
+
+    /// Where the value of a key stands until it is removed; 0 where there is none.
+    func position(of key: Key) -> Int {
+        if let latest, latest.key == key { return latest.position }
+        return positions[key] ?? 0
+    }
+
     /// Appends to the array of `key`, which is made where there is none.
     mutating func append<Element>(_ element: consuming Element, at key: Key) where Value == [Element] {
         let position = find(key) ?? insert([], for: key)
@@ -51,14 +64,16 @@ struct Table<Key: Hashable, Value> {
         for position in places.indices where places[position] != nil { change(&places[position]!) }
     }
 
-    private func position(of key: Key) -> Int {
-        if let latest, latest.key == key { return latest.position }
-        return positions[key] ?? 0
-    }
-
     private mutating func find(_ key: Key) -> Int? {
         if let latest, latest.key == key { return latest.position }
         guard let position = positions[key] else { return nil }
+        latest = (key, position)
+        return position
+    }
+
+    private mutating func find(_ key: Key, near position: Int) -> Int? {
+        guard places.indices.contains(position), position > 0, keys[position - 1] == key, places[position] != nil
+        else { return find(key) }
         latest = (key, position)
         return position
     }
