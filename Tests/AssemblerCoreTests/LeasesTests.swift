@@ -11,7 +11,8 @@ struct LeasesTests {
     private func held(_ key: LeaseKey) -> HeldLease {
         HeldLease(
             key: key, item: ItemKey(order: OrderID(high: 1, low: key.number), index: 0),
-            station: StationIndex(value: 0), connection: ConnectionID(1), place: 0, attempt: 1, leasedAt: now)
+            station: StationIndex(value: 0), connection: ConnectionID(1), place: 0,
+            positions: .init(tray: 1, session: 1), attempt: 1, leasedAt: now)
     }
 
     @Test(

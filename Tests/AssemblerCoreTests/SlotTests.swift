@@ -112,8 +112,8 @@ struct HeldLeaseTests {
         var held = HeldLease(
             key: LeaseKey(incarnation: 1, number: 1),
             item: ItemKey(order: OrderID(high: 0, low: 1), index: 0),
-            station: StationIndex(value: 0), connection: ConnectionID(1), place: 0, attempt: 1,
-            leasedAt: moment)
+            station: StationIndex(value: 0), connection: ConnectionID(1), place: 0,
+            positions: .init(tray: 1, session: 1), attempt: 1, leasedAt: moment)
         #expect(held.revoke() == true)
         #expect(held.revoke() == false)
         #expect(held.state == .revoked)

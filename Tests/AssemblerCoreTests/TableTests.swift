@@ -12,7 +12,7 @@ struct TableTests {
         var model: [Int: [Int]] = [:]
         for step in 0..<2_000 {
             let key = dice.below(12)
-            switch dice.below(6) {
+            switch dice.below(7) {
             case 0:
                 table[key] = [step]
                 model[key] = [step]
@@ -26,6 +26,9 @@ struct TableTests {
                 table.append(step, at: key)
                 model[key, default: []].append(step)
             case 4:
+                // Wherever it is said to stand: another's place, a free one, or none.
+                #expect(table.visit(key, near: dice.below(16)) { $0.count } == model[key]?.count)
+            case 5:
                 #expect(table.visit(key) { $0.count } == model[key]?.count)
             default:
                 table.forEach { $0.append(step) }
