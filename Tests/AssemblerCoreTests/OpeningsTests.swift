@@ -21,7 +21,8 @@ struct OpeningsTests {
             session.leasedCount = dice.below(5)
             sessions[connection] = session
             var place = Station.Place(
-                connection: connection, instance: instance, sessionPosition: sessions.position(of: connection),
+                connection: connection, instance: instance,
+                sessionPosition: sessions.position(of: connection),
                 capacity: dice.below(6))
             place.isDraining = dice.chance(0.1)
             place.isReserved = dice.chance(0.1)

@@ -24,7 +24,8 @@ extension AssemblerMachine {
         return false
     }
 
-    private mutating func take(_ body: WorkerMessage.OneOf_Body?, from connection: ConnectionID, now: Moment) {
+    private mutating func take(_ body: WorkerMessage.OneOf_Body?, from connection: ConnectionID, now: Moment)
+    {
         switch body {
         case .heartbeat: round.step.actions.append(.tellWorker(connection, .heartbeat(Heartbeat())))
         case .credit(let report): setCredit(connection, report)
@@ -60,7 +61,8 @@ extension AssemblerMachine {
         for (index, offered) in zip(stationIndexes, hello.stations) {
             stations[index.value].places.append(
                 Station.Place(
-                    connection: connection, instance: instance, sessionPosition: sessions.position(of: connection),
+                    connection: connection, instance: instance,
+                    sessionPosition: sessions.position(of: connection),
                     capacity: Int(offered.capacity)))
             markChanged(index)
         }

@@ -82,12 +82,14 @@ extension AssemblerMachine {
         }
         let connection = stations[station.value].places[place].connection
         let positions = HeldLease.Positions(
-            tray: trays.position(of: item.order), session: stations[station.value].places[place].sessionPosition)
+            tray: trays.position(of: item.order),
+            session: stations[station.value].places[place].sessionPosition)
         stations[station.value].take(place)
         _ = sessions.visit(connection, near: positions.session) { $0.leasedCount += 1 }
         stations[station.value].leasedCount += 1
         leases[key] = HeldLease(
-            key: key, item: item, station: station, connection: connection, place: place, positions: positions,
+            key: key, item: item, station: station, connection: connection, place: place,
+            positions: positions,
             attempt: attempt.number,
             leasedAt: now)
         armTimeout(key, nanoseconds: attempt.timeoutNanoseconds, now: now.instant)

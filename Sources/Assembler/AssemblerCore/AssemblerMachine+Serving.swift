@@ -13,7 +13,9 @@ extension AssemblerMachine {
     @discardableResult
     private mutating func land(_ item: ItemKey, _ outcome: consuming Outcome, now: Moment) -> Tray.Landing? {
         let status = outcome.status
-        guard let landing = trays.visit(item.order, { $0.settle(item.index, status) }) ?? nil else { return nil }
+        guard let landing = trays.visit(item.order, { $0.settle(item.index, status) }) ?? nil else {
+            return nil
+        }
         forget(landing.losses, of: item, at: landing.station)
         stations[landing.station.value].openCount -= 1
         openItemCount -= 1

@@ -75,8 +75,11 @@ enum SubmissionRules {
             return
                 "payload: has \(items[index].payload.data.count) bytes; at most \(Limits.contentBytesMax) are taken"
         }
-        guard !items[index].hasTimeoutMs || items[index].timeoutMs >= 1 else { return "timeout: is at least 1 ms" }
-        guard !items[index].hasAttemptsMax || (1...Limits.attemptsMax).contains(Int(items[index].attemptsMax)) else {
+        guard !items[index].hasTimeoutMs || items[index].timeoutMs >= 1 else {
+            return "timeout: is at least 1 ms"
+        }
+        guard !items[index].hasAttemptsMax || (1...Limits.attemptsMax).contains(Int(items[index].attemptsMax))
+        else {
             return "max_attempts: is 1 to \(Limits.attemptsMax), not \(items[index].attemptsMax)"
         }
         return nil

@@ -72,7 +72,8 @@ struct Table<Key: Hashable, Value> {
     }
 
     private mutating func find(_ key: Key, near position: Int) -> Int? {
-        guard places.indices.contains(position), position > 0, keys[position - 1] == key, places[position] != nil
+        guard places.indices.contains(position), position > 0, keys[position - 1] == key,
+            places[position] != nil
         else { return find(key) }
         latest = (key, position)
         return position

@@ -133,7 +133,8 @@ struct Tray {
         leasedCount += 1
         let kind = Int(slots[index].kind)
         return Attempt(
-            number: slots[index].attemptCount, timeout: kinds[kind].timeout, timeoutNanoseconds: timeouts[kind])
+            number: slots[index].attemptCount, timeout: kinds[kind].timeout,
+            timeoutNanoseconds: timeouts[kind])
     }
 
     mutating func supersede(_ index: Int, by claim: LeaseKey) -> LeaseKey? {
@@ -224,7 +225,8 @@ struct Tray {
         lastLanding += 1
         return Landing(
             number: lastLanding, station: kind(of: index).station, lease: slot.lease,
-            attemptCount: slot.attemptCount, losses: losses.forget(index), isBackBelowLimit: isJustBelowItsLimit,
+            attemptCount: slot.attemptCount, losses: losses.forget(index),
+            isBackBelowLimit: isJustBelowItsLimit,
             verdict: verdict)
     }
 
