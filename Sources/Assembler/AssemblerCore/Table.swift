@@ -54,8 +54,8 @@ struct Table<Key: Hashable, Value> {
         _modify {
             // No value lives across the yield: more than a few words would be allocated each time.
             let position = find(key) ?? takePlace(for: key)
+            defer { if places[position] == nil { free(position) } }
             yield &places[position]
-            if places[position] == nil { free(position) }
         }
     }
 
