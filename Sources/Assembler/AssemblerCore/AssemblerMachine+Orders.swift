@@ -149,6 +149,7 @@ extension AssemblerMachine {
         _ items: [Item], to order: OrderID, _ connection: ConnectionID, _ request: UInt64, now: Moment
     ) {
         let firstIndex = trays.visit(order, { $0.slots.count }) ?? 0
+        // Read where they stand: to walk over them would copy each.
         for index in items.indices { addSlot(ItemHead(items[index]), to: order) }
         trays[order]?.filledAt = now.instant
         if !items.isEmpty {
