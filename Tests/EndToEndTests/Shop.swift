@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import Synchronization
 import Testing
 
 /// An assembler, workers and producers of one test: real executables, ports and a store of their own.
@@ -17,9 +18,9 @@ final class Shop {
         environment = [
             "PATH": inherited["PATH"] ?? "/usr/bin:/bin",
             "HOME": folder.path,
-            "TRAY_ORDERS": "tcp://127.0.0.1:\(try freePort())",
-            "TRAY_KITCHEN": "tcp://127.0.0.1:\(try freePort())",
-            "TRAY_EVENTS": "tcp://127.0.0.1:\(try freePort())",
+            "TRAY_ORDERS": "tcp://127.0.0.1:\(try Ports.free())",
+            "TRAY_KITCHEN": "tcp://127.0.0.1:\(try Ports.free())",
+            "TRAY_EVENTS": "tcp://127.0.0.1:\(try Ports.free())",
             "TRAY_STORE": folder.appending(path: "tray.sqlite").path,
             "TRAY_MENU": Place.repository.appending(path: "config/menu.yaml").path,
         ]
@@ -229,19 +230,47 @@ enum Place {
         ?? URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
 }
 
-/// A TCP port of loopback that nobody has at this moment.
-private func freePort() throws -> UInt16 {
-    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    defer { close(descriptor) }
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-    let isBound = withUnsafeMutablePointer(to: &address) { pointer in
-        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-            bind(descriptor, $0, length) == 0 && getsockname(descriptor, $0, &length) == 0
+/// TCP ports of loopback for servers that start, die and start again.
+///
+/// None is of the range that the system takes the ports of outgoing connections from: what is free there now may
+/// be a connection's own port at the moment at which the server binds it. No two shops of a run get the same one.
+/// Where the system leaves none out, there is nothing better than one that is free now.
+private enum Ports {
+    private static let all = 10_000..<upperBound
+    private static let next = Mutex(Int.random(in: all))
+
+    private static var upperBound: Int {
+        let range = try? String(contentsOfFile: "/proc/sys/net/ipv4/ip_local_port_range", encoding: .utf8)
+        let first = range?.split(whereSeparator: \.isWhitespace).first.flatMap { Int($0) } ?? 0
+        return first > 11_000 ? first : 32_768
+    }
+
+    /// A port that nobody has at this moment.
+    static func free() throws -> Int {
+        for _ in all {
+            let port = next.withLock { next in
+                defer { next = next + 1 == all.upperBound ? all.lowerBound : next + 1 }
+                return next
+            }
+            if isFree(port) { return port }
+        }
+        return try #require(nil, "no port of \(all) is free")
+    }
+
+    private static func isFree(_ port: Int) -> Bool {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(descriptor) }
+        // As libzmq does: a port whose last connections are still dying is free.
+        var yes: Int32 = 1
+        setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<Int32>.size))
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = UInt16(port).bigEndian
+        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+        return withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+            }
         }
     }
-    try #require(isBound)
-    return UInt16(bigEndian: address.sin_port)
 }
