@@ -3,6 +3,7 @@
 import ctypes
 import json
 import os
+import random
 import re
 import signal
 import socket
@@ -27,10 +28,20 @@ STOPPING_SECONDS_MAX = 30  # after SIGTERM: a worker drains for 3 s and says wha
 CRASH = re.compile(r"Fatal error|Crash|crashed|Precondition|Assertion|SIG(SEGV|ABRT|ILL|TRAP)|runtime failure|corrupt")
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+def free_ports(count: int) -> list[int]:
+    """Ports for a server that is started again and again: none that the system gives to outgoing connections."""
+    ports: list[int] = []
+    for port in random.sample(range(10_000, 32_000), 1_000):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        ports.append(port)
+        if len(ports) == count:
+            return ports
+    raise OSError(f"fewer than {count} free ports of 1,000 that were tried between 10000 and 32000")
 
 
 def children_of(pid: int) -> list[int]:
@@ -94,7 +105,7 @@ class Shop:
         # An assembler may end with 74 now, for want of room.
         self.is_disk_short = False
         self._write_configuration()
-        ports = {name: free_port() for name in ("orders", "kitchen", "events")}
+        ports = dict(zip(("orders", "kitchen", "events"), free_ports(3), strict=True))
         direct = {f"TRAY_{name.upper()}": f"tcp://127.0.0.1:{port}" for name, port in ports.items()}
         self._base = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "HOME": str(folder), "TRAY_STORE": str(store)}
         # Past every fault of a connection.
