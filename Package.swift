@@ -104,9 +104,14 @@ let package = Package(
         .target(
             name: "AssemblerCore", dependencies: ["Wire"] + collections,
             path: "Sources/Assembler/AssemblerCore"),
+        .systemLibrary(
+            name: "CSQLite", path: "Sources/Assembler/CSQLite", pkgConfig: "sqlite3",
+            providers: [.apt(["libsqlite3-dev"])]),
         .target(
             name: "AssemblerStore",
-            dependencies: ["AssemblerCore", "Wire", crypto, .product(name: "GRDB", package: "GRDB.swift")],
+            dependencies: [
+                "CSQLite", "AssemblerCore", "Wire", crypto, .product(name: "GRDB", package: "GRDB.swift"),
+            ],
             path: "Sources/Assembler/AssemblerStore"),
         .target(
             name: "TrayAssembler",

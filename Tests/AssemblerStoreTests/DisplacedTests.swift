@@ -103,6 +103,19 @@ struct DisplacedTests {
         try next.close()
     }
 
+    @Test("the log of a store that was put there as a copy, without one, is watched, too")
+    func logOfCopyRemoved() throws {
+        let kitchen = try Kitchen.copied(after: Sample.accept(1))
+        let store = try kitchen.open()
+        try store.checkInPlace()
+        try FileManager.default.removeItem(atPath: "\(kitchen.path)-wal")
+        let error = try #require(throws: StoreError.self) { try store.checkInPlace() }
+        guard case .displaced(_, _, .inPlace) = store.rescue(from: error) else {
+            Issue.record("\(error)")
+            return
+        }
+    }
+
     @Test("a copy never takes the place of another file")
     func copies() throws {
         let kitchen = try Kitchen()

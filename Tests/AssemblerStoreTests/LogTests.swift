@@ -41,6 +41,26 @@ struct LogTests {
         #expect(try Store.verify(path: kitchen.path).problems.map(\.description).contains("log: \(detail)"))
     }
 
+    @Test("one that cannot be read is not taken for none", arguments: [true, false], ["wal", "delete"])
+    func unreadable(isFolder: Bool, mode: String) throws {
+        let kitchen = try Kitchen.copied(after: Sample.accept(1))
+        if mode == "wal" { try kitchen.open().close() }
+        let log = "\(kitchen.path)-wal"
+        if isFolder {
+            try FileManager.default.createDirectory(atPath: log, withIntermediateDirectories: false)
+        } else {
+            // Opening it fails for root, too.
+            try FileManager.default.createSymbolicLink(atPath: log, withDestinationPath: log)
+        }
+        let before = try kitchen.bytes
+        let error = #expect(throws: StoreError.self) { try Store.open(path: kitchen.path) }
+        guard case .inaccessible(_, let detail) = error else {
+            Issue.record("\(String(describing: error))"); return
+        }
+        #expect(detail.contains("its log, \(log)"), "\(detail)")
+        #expect(try kitchen.bytes == before)
+    }
+
     @Test("a changed header is not taken for an empty log")
     func changedHeader() throws {
         let (kitchen, _) = try cut()

@@ -67,6 +67,93 @@ struct UntouchedTests {
         #expect(try kitchen.files == before)
     }
 
+    @Test("a log without a whole commit stays beside a store that is refused", arguments: [0, 20, 2_000])
+    func refusedWithEmptyLog(byteCount: Int) throws {
+        let kitchen = try Kitchen.killed(after: Sample.accept(1), and: Sample.accept(2))
+        try #require(truncate("\(kitchen.path)-wal", off_t(byteCount)) == 0)
+        try kitchen.flip("item-1")
+        let before = try kitchen.files
+        #expect(before["tray.sqlite-wal"]?.count == byteCount)
+        #expect(throws: StoreError.self) { try kitchen.open() }
+        #expect(try kitchen.files == before)
+        // Nor does looking take it away.
+        try kitchen.flip("htem-1")
+        try Store.open(path: kitchen.path).close()
+        #expect(try kitchen.files.keys == before.keys)
+    }
+
+    /// Damage that reading does not see.
+    static let hiddenTroubles = [
+        Trouble(testDescription: "an index that a migration expects is missing") { kitchen in
+            try kitchen.makeFirstVersion()
+            try kitchen.tamper("DROP INDEX attempt_by_order")
+        },
+        Trouble(testDescription: "an index that a migration makes is there") { kitchen in
+            try kitchen.makeFirstVersion()
+            try kitchen.tamper("CREATE INDEX attempt_by_item ON attempt (item_index)")
+        },
+        Trouble(testDescription: "the table of starts cannot be written") { kitchen in
+            let page = try DatabaseQueue(path: kitchen.path).read { database in
+                try Int.fetchOne(
+                    database, sql: "SELECT rootpage FROM sqlite_master WHERE name = 'assembler_start'")
+            }
+            let file = try #require(FileHandle(forUpdatingAtPath: kitchen.path))
+            try file.seek(toOffset: UInt64(4_096 * (try #require(page) - 1)))
+            try file.write(contentsOf: Data(repeating: 0xff, count: 4_096))
+            try file.close()
+        },
+    ]
+
+    @Test(
+        "what only writing finds damaged is refused as it is, with a log, after a stop, and as a copy",
+        arguments: hiddenTroubles, ["killed", "stopped", "copied"])
+    func refusedForWriting(trouble: Trouble, state: String) throws {
+        let kitchen =
+            state == "copied"
+            ? try Kitchen.copied(after: Sample.accept(1))
+            : try Kitchen.killed(after: Sample.accept(1), and: Sample.accept(2))
+        if state == "stopped" { try kitchen.open().close() }
+        var log: Data?
+        if state == "killed" {
+            // The damage is done to the file, and the log has none of its pages.
+            log = try kitchen.files["tray.sqlite-wal"]
+            try FileManager.default.removeItem(atPath: "\(kitchen.path)-wal")
+        }
+        try trouble.make(kitchen)
+        if state == "copied" { try kitchen.tamper("PRAGMA journal_mode = DELETE") }
+        if let log { try log.prefix(2_000).write(to: URL(filePath: "\(kitchen.path)-wal")) }
+        let before = try kitchen.files
+        let store = try Store.open(path: kitchen.path)
+        #expect(throws: StoreError.self) { try store.begin(at: Sample.now) }
+        #expect(try store.list(status: nil, before: nil, countMax: 9).orders.count > 0)
+        try store.close()
+        #expect(try kitchen.files == before)
+    }
+
+    @Test(
+        "a store of the first version is brought to this one, also where it is a copy",
+        arguments: [false, true])
+    func migrated(isCopy: Bool) throws {
+        let kitchen = try Kitchen.copied(after: Sample.wholeLife(1) + Sample.accept(2))
+        if !isCopy { try kitchen.open().close() }
+        try kitchen.makeFirstVersion()
+        if isCopy { try kitchen.tamper("PRAGMA journal_mode = DELETE") }
+        let before = try kitchen.files
+        let store = try Store.open(path: kitchen.path)
+        #expect(try kitchen.files["tray.sqlite"] == before["tray.sqlite"])
+        #expect(try store.begin(at: Sample.now).orders.map(\.accepted.id) == [Sample.id(2)])
+        try store.close()
+        #expect(try Store.verify(path: kitchen.path).isSound)
+        let connection = try DatabaseQueue(path: kitchen.path)
+        try connection.read { database in
+            #expect(try Int.fetchOne(database, sql: "PRAGMA user_version") == 2)
+            #expect(try String.fetchOne(database, sql: "PRAGMA journal_mode") == "wal")
+            let indexes = try String.fetchAll(
+                database, sql: "SELECT name FROM sqlite_master WHERE name LIKE 'attempt_by%'")
+            #expect(indexes == ["attempt_by_item"])
+        }
+    }
+
     @Test("reading needs no file beside the store, changes none, and sees what stands in the log")
     func reading() throws {
         let kitchen = try Kitchen.killed(after: Sample.wholeLife(1), and: Sample.accept(2))
@@ -144,6 +231,29 @@ extension Kitchen {
             let contents = try names.map { try Data(contentsOf: folder.appending(path: $0)) }
             return Dictionary(uniqueKeysWithValues: zip(names, contents))
         }
+    }
+
+    /// Makes it what the first version of the tables was.
+    func makeFirstVersion() throws {
+        try tamper(
+            """
+            DROP INDEX attempt_by_item;
+            CREATE INDEX attempt_by_order ON attempt (order_number);
+            DELETE FROM grdb_migrations WHERE identifier = '2';
+            PRAGMA user_version = 1;
+            """)
+    }
+
+    /// A copy as `VACUUM INTO` makes it: without a log, and without the mark of one.
+    static func copied(after changes: [Change]) throws -> Kitchen {
+        let (living, copy) = (try Kitchen(), try Kitchen())
+        let store = try living.open()
+        try store.commit(changes)
+        try store.close()
+        try FileManager.default.createDirectory(
+            at: URL(filePath: copy.path).deletingLastPathComponent(), withIntermediateDirectories: true)
+        try living.tamper("VACUUM INTO '\(copy.path)'")
+        return copy
     }
 
     /// A store as a kill leaves it: the first changes stand in its file, the last in its log.

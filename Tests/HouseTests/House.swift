@@ -101,7 +101,7 @@ enum Room: String, CaseIterable {
         case .producer: ["TrayProducer", "Wire", "ZeroMQ", "Service"]
         case .workerLibrary: ["CGuardian", "WorkerCore", "Wire", "ZeroMQ", "Service"]
         case .worker: ["TrayWorker", "Wire", "ZeroMQ", "Service"]
-        case .assemblerStore: ["AssemblerCore", "Wire"]
+        case .assemblerStore: ["CSQLite", "AssemblerCore", "Wire"]
         case .assemblerLibrary: ["AssemblerCore", "AssemblerStore", "Wire", "ZeroMQ"]
         case .assembler: ["TrayAssembler", "AssemblerStore", "Wire", "ZeroMQ", "Service"]
         case .simulation: ["AssemblerCore", "WorkerCore", "ProducerCore", "Wire"]
@@ -116,8 +116,8 @@ enum Room: String, CaseIterable {
     /// The modules of other wings, cores and libraries: every name that is ours.
     static let modules: Set<String> = [
         "CZeroMQ", "ZeroMQ", "Wire", "Service", "ProducerCore", "TrayProducer", "producer", "CGuardian",
-        "WorkerCore", "TrayWorker", "worker", "AssemblerCore", "AssemblerStore", "TrayAssembler", "assembler",
-        "Harnesses", "Seeded",
+        "WorkerCore", "TrayWorker", "worker", "CSQLite", "AssemblerCore", "AssemblerStore", "TrayAssembler",
+        "assembler", "Harnesses", "Seeded",
         "Simulation", "simulate",
     ]
 

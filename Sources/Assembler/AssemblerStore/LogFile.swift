@@ -9,6 +9,7 @@ import Foundation
 ///
 /// Source of offsets and checksums: https://www.sqlite.org/fileformat2.html#the_write_ahead_log
 struct LogFile {
+    private let storePath: String
     private let descriptor: Int32
     private let pageByteCount: Int
     private let isBigEndian: Bool
@@ -21,27 +22,39 @@ struct LogFile {
     /// What is wrong with the log of the store at `path`; `nil` where nothing is, or where there is none.
     ///
     /// Damage to the last commit is not seen: it looks like one that was never finished.
-    static func damage(ofStore path: String) -> String? {
+    /// - Throws: Where there is one that cannot be read: nobody knows what stands in it.
+    static func damage(ofStore path: String) throws(StoreError) -> String? {
         let descriptor = open(StoreFiles.log(of: path), O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return nil }
+        guard descriptor >= 0 else {
+            if errno == ENOENT { return nil }
+            throw unreadable(path, systemCode: errno)
+        }
         defer { close(descriptor) }
-        let byteCount = Int(lseek(descriptor, 0, SEEK_END))
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { throw unreadable(path, systemCode: errno) }
+        guard status.st_mode & S_IFMT == S_IFREG else { throw unreadable(path, systemCode: EINVAL) }
         // SQLite syncs the header before it writes the first frame.
-        guard byteCount > headerByteCount else { return nil }
-        guard let log = LogFile(descriptor) else {
+        guard status.st_size > headerByteCount else { return nil }
+        guard let log = try LogFile(descriptor, storePath: path) else {
             return "the header of its log does not agree with its checksum"
         }
-        return log.damagedFrame().map { "frame \($0) of its log does not agree with its checksum" }
+        return try log.damagedFrame().map { "frame \($0) of its log does not agree with its checksum" }
     }
 
-    private init?(_ descriptor: Int32) {
-        guard let header = LogFile.read(descriptor, at: 0, count: LogFile.headerByteCount) else { return nil }
+    private static func unreadable(_ path: String, systemCode: Int32) -> StoreError {
+        .inaccessible(
+            path: path, detail: "its log, \(StoreFiles.log(of: path)): \(systemMessage(systemCode))")
+    }
+
+    private init?(_ descriptor: Int32, storePath: String) throws(StoreError) {
+        guard let header = try LogFile.read(descriptor, at: 0, count: LogFile.headerByteCount, storePath)
+        else { return nil }
         func number(_ offset: Int) -> UInt32 {
             header[offset..<offset + 4].reduce(0) { $0 << 8 | UInt32($1) }
         }
         let magic: UInt32 = 0x377f_0682
         guard number(0) | 1 == magic | 1, (512...65_536).contains(number(8)) else { return nil }
-        self.descriptor = descriptor
+        (self.storePath, self.descriptor) = (storePath, descriptor)
         pageByteCount = Int(number(8))
         isBigEndian = number(0) & 1 == 1
         salts = header[16..<24]
@@ -52,10 +65,10 @@ struct LogFile {
     }
 
     /// The first frame that is not as it was written, from 1, where a later commit proves that it was.
-    private func damagedFrame() -> Int? {
+    private func damagedFrame() throws(StoreError) -> Int? {
         var (previous, isAfterCommit, broken): (FrameChecksum, Bool, Int?) = (headerChecksum, false, nil)
         var index = 0
-        while let frame = frame(index) {
+        while let frame = try frame(index) {
             // Frames with other salts are older than the header: the log was begun anew since.
             let follows =
                 frame.salts == salts
@@ -81,15 +94,20 @@ struct LogFile {
         }
     }
 
-    private func frame(_ index: Int) -> Frame? {
+    private func frame(_ index: Int) throws(StoreError) -> Frame? {
         let byteCount = LogFile.frameHeaderByteCount + pageByteCount
-        return LogFile.read(descriptor, at: LogFile.headerByteCount + index * byteCount, count: byteCount)
-            .map { Frame(bytes: $0) }
+        let offset = LogFile.headerByteCount + index * byteCount
+        return try LogFile.read(descriptor, at: offset, count: byteCount, storePath).map { Frame(bytes: $0) }
     }
 
-    private static func read(_ descriptor: Int32, at offset: Int, count: Int) -> [UInt8]? {
+    /// - Returns: `nil` where the log ends before.
+    private static func read(
+        _ descriptor: Int32, at offset: Int, count: Int, _ storePath: String
+    ) throws(StoreError) -> [UInt8]? {
         var bytes = [UInt8](repeating: 0, count: count)
-        return pread(descriptor, &bytes, count, off_t(offset)) == count ? bytes : nil
+        let readCount = pread(descriptor, &bytes, count, off_t(offset))
+        guard readCount >= 0 else { throw unreadable(storePath, systemCode: errno) }
+        return readCount == count ? bytes : nil
     }
 }
 

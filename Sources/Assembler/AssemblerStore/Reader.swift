@@ -1,7 +1,9 @@
+import CSQLite
 import Foundation
 import GRDB
 
-/// A store that is opened for reading only: no file is changed or made, and no room is needed.
+/// A store that is opened for reading only: no file is changed, none is left that was not there, and no room is
+/// needed. A change that was interrupted is undone before.
 ///
 /// SQLite can read a write-ahead log without a file of shared memory beside it when the connection is
 /// exclusive from its first access on (https://www.sqlite.org/wal.html, "Use of WAL Without Shared-Memory").
@@ -14,12 +16,15 @@ struct Reader {
 
     init(path: String) throws(StoreError) {
         do {
-            if try StoreFile.inspect(path) == .store, !StoreFile.isUnfinished(path) {
-                if let damage = LogFile.damage(ofStore: path) {
+            if try StoreFile.inspect(path) == .store, !Journal.isOfMaking(path) {
+                if let damage = try LogFile.damage(ofStore: path) {
                     throw StoreError.corrupt(path: path, detail: damage)
                 }
+                try Journal.undo(path)
+                var configuration = try Reader.configuration(of: path)
+                configuration.readonly = true
                 let connection = try DatabaseQueue(
-                    path: Reader.address(of: path), configuration: Reader.configuration)
+                    path: Reader.address(of: path), configuration: configuration)
                 if try connection.read({ try Reader.isReadable($0, path: path) }) {
                     (self.connection, files) = (connection, try StoreFiles(path: path))
                     return
@@ -48,19 +53,27 @@ struct Reader {
         return true
     }
 
-    private static var configuration: Configuration {
-        var configuration = Configuration()
+    /// Of a connection that needs no file of shared memory, and leaves the log as it is.
+    static func configuration(of path: String) throws(StoreError) -> Configuration {
+        var (configuration, status) = (Configuration(), stat())
         configuration.label = "store"
-        configuration.readonly = true
-        configuration.prepareDatabase { try $0.execute(sql: "PRAGMA locking_mode = EXCLUSIVE") }
+        // One that is made to read is removed again. One that was there would be, too, if no commit stood in it.
+        let isLogThere = lstat(StoreFiles.log(of: path), &status) == 0
+        configuration.prepareDatabase { database in
+            try database.execute(sql: "PRAGMA locking_mode = EXCLUSIVE")
+            guard isLogThere else { return }
+            let code = sqlite3_keep_log_on_close(database.sqliteConnection)
+            guard code == SQLITE_OK else { throw DatabaseError(resultCode: ResultCode(rawValue: code)) }
+        }
         return configuration
     }
 
+    /// Without locks, and of a file that is there.
     /// Source: https://www.sqlite.org/uri.html and https://www.sqlite.org/vfs.html ("unix-none").
-    private static func address(of path: String) throws(StoreError) -> String {
+    static func address(of path: String, isWritten: Bool = false) throws(StoreError) -> String {
         guard let escaped = path.addingPercentEncoding(withAllowedCharacters: .urlPathAllowed) else {
             throw .inaccessible(path: path, detail: "its name is no UTF-8")
         }
-        return "file:\(escaped)?vfs=unix-none"
+        return "file:\(escaped)?vfs=unix-none&mode=\(isWritten ? "rw" : "ro")"
     }
 }

@@ -12,21 +12,34 @@ enum Schema {
 
     static var migrator: DatabaseMigrator {
         var migrator = DatabaseMigrator()
-        migrator.registerMigration("1", foreignKeyChecks: .immediate) { database in
-            try database.execute(sql: first)
-            try database.execute(sql: "PRAGMA user_version = 1")
-        }
-        // An attempt is found by its item: losses are taken back one by one.
-        migrator.registerMigration("2", foreignKeyChecks: .immediate) { database in
-            try database.execute(
-                sql: """
-                    DROP INDEX attempt_by_order;
-                    CREATE INDEX attempt_by_item ON attempt (order_number, item_index, lease_number);
-                    PRAGMA user_version = 2;
-                    """)
+        for (identifier, sql) in migrations {
+            migrator.registerMigration(identifier, foreignKeyChecks: .immediate) { try $0.execute(sql: sql) }
         }
         return migrator
     }
+
+    /// Does what `migrator` does, which begins and commits transactions of its own, in the one that is open.
+    static func migrate(withinTransaction database: Database) throws {
+        let applied = try migrator.appliedIdentifiers(database)
+        for (identifier, sql) in migrations where !applied.contains(identifier) {
+            try database.execute(sql: sql)
+            try database.execute(
+                sql: "INSERT INTO grdb_migrations (identifier) VALUES (?)", arguments: [identifier])
+        }
+    }
+
+    private static let migrations = [
+        ("1", first),
+        // An attempt is found by its item: losses are taken back one by one.
+        (
+            "2",
+            """
+            DROP INDEX attempt_by_order;
+            CREATE INDEX attempt_by_item ON attempt (order_number, item_index, lease_number);
+            PRAGMA user_version = 2;
+            """
+        ),
+    ]
 
     /// `number` counts rows in the order of their commits. Blobs come last, so that a query for what stands
     /// before them does not read them. An order without an id is deleted: what is left of it goes in slices.
@@ -100,5 +113,6 @@ enum Schema {
             error BLOB NOT NULL
         ) STRICT;
         CREATE INDEX attempt_by_order ON attempt (order_number);
+        PRAGMA user_version = 1;
         """
 }

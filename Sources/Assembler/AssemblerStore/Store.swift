@@ -52,19 +52,14 @@ public final class Store {
     /// Opens the store for writing, made anew where there is none; records that an assembler started, and
     /// loads the orders that have not ended.
     ///
-    /// They are read before anything is written, migrations too: a store that is damaged there is left as it
-    /// is. Where this throws, the store goes on reading.
+    /// They are read, and what is written is rehearsed, before anything is written, migrations too: a store that is
+    /// damaged there is left as it is. Where this throws, the store goes on reading.
     /// - Returns: The count of starts, this one included, and the orders in the order of their acceptance.
     public func begin(at now: WallTime) throws(StoreError) -> (incarnation: UInt32, orders: [RestoredOrder]) {
         try checkInPlace()
         let before = files == nil ? nil : try perform { try RestoredOrder.all(in: $0) }
         do throws(StoreError) {
-            try takeUpWriting()
-            let number = try perform { database in
-                try database.execute(
-                    sql: "INSERT INTO assembler_start (at_ms) VALUES (?)", arguments: [now.milliseconds])
-                return database.lastInsertedRowID
-            }
+            let number = try takeUpWriting(at: now)
             if let before { return (UInt32(clamping: number), before) }
             return (UInt32(clamping: number), try perform { try RestoredOrder.all(in: $0) })
         } catch {
@@ -73,14 +68,40 @@ public final class Store {
         }
     }
 
-    private func takeUpWriting() throws(StoreError) {
+    /// - Returns: The number of the start that was recorded.
+    private func takeUpWriting(at now: WallTime) throws(StoreError) -> Int64 {
+        let isNew = files == nil
         do {
             try connection.close()
-            connection = try Store.writer(path: path)
+            if !isNew { try Rehearsal.run(at: now, path: path) }
+            connection = try Store.writer(path: path, isNew: isNew)
             isWriting = true
+            let number = try connection.writeWithoutTransaction {
+                try Store.recordStartMakingRoom(at: now, in: $0)
+            }
+            // Now that it has a log.
             files = try StoreFiles(path: path)
+            try connection.writeWithoutTransaction(Store.foldLog)
+            return number
         } catch {
             throw StoreError(error, path: path)
+        }
+    }
+
+    @discardableResult
+    static func recordStart(at now: WallTime, in database: Database) throws -> Int64 {
+        try database.execute(
+            sql: "INSERT INTO assembler_start (at_ms) VALUES (?)", arguments: [now.milliseconds])
+        return database.lastInsertedRowID
+    }
+
+    private static func recordStartMakingRoom(at now: WallTime, in database: Database) throws -> Int64 {
+        do {
+            return try recordStart(at: now, in: database)
+        } catch DatabaseError.SQLITE_FULL {
+            // It may be the log that fills the disk.
+            try foldLog(database)
+            return try recordStart(at: now, in: database)
         }
     }
 
@@ -91,18 +112,18 @@ public final class Store {
         (connection, files) = (reader.connection, reader.files)
     }
 
-    private static func writer(path: String) throws -> DatabaseQueue {
+    /// - Parameter isNew: whether there is no store to read at `path`, at most one whose making was interrupted.
+    private static func writer(path: String, isNew: Bool) throws -> DatabaseQueue {
         // What is unfinished is undone by SQLite, its marks too.
-        let isNew = try StoreFile.inspect(path) == .missing || StoreFile.isUnfinished(path)
+        let isUnmarked = try StoreFile.inspect(path) == .missing || Journal.isOfMaking(path)
         let connection = try DatabaseQueue(path: path, configuration: configuration)
-        try connection.writeWithoutTransaction { try prepare($0, isNew: isNew) }
+        try connection.writeWithoutTransaction { try prepare($0, isUnmarked: isUnmarked) }
         try Schema.migrator.migrate(connection)
         if isNew {
             // SQLite syncs the folder of its files, and none that this one stands in.
             let folder = URL(filePath: path).absoluteURL.deletingLastPathComponent()
             try StoreFile.syncFolders(from: folder, storePath: path)
         }
-        try connection.writeWithoutTransaction(foldLog)
         return connection
     }
 
@@ -115,8 +136,8 @@ public final class Store {
     }
 
     /// The marks of a new file have to stand in it before its first table does, and before it gets a log.
-    private static func prepare(_ database: Database, isNew: Bool) throws {
-        if isNew {
+    private static func prepare(_ database: Database, isUnmarked: Bool) throws {
+        if isUnmarked {
             // Both or none: a file with the first alone would be another application's. The transaction must not
             // begin by writing, or the first comes too late.
             try database.inTransaction(.deferred) {

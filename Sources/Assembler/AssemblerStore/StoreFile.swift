@@ -25,21 +25,18 @@ enum StoreFile {
     ///
     /// - Throws: Where the file is no store, one of a later version, or shorter than it says it is.
     static func inspect(_ path: String) throws(StoreError) -> Finding {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else {
+        var status = stat()
+        guard stat(path, &status) == 0 else {
             if errno == ENOENT { return .missing }
             throw StoreError(systemCode: errno, path: path, of: "the file")
         }
-        defer { close(descriptor) }
-        var header = [UInt8](repeating: 0, count: headerByteCount)
-        let count = pread(descriptor, &header, headerByteCount, 0)
-        guard count >= 0 else { throw .inaccessible(path: path, detail: systemMessage(errno)) }
-        if count == 0 { return .missing }
-        guard header.starts(with: magic), count == headerByteCount else {
-            if isUnfinished(path) && header.allSatisfy({ $0 == 0 }) { return .missing }
+        let (header, byteCount) = try OpenedFile(path).beginning(byteCount: headerByteCount)
+        if byteCount == 0 { return .missing }
+        guard header.starts(with: magic), header.count == headerByteCount else {
+            if Journal.isOfMaking(path) && header.allSatisfy({ $0 == 0 }) { return .missing }
             throw .foreign(path: path, detail: "it is not an SQLite file")
         }
-        try check(header, path: path, byteCount: Int(lseek(descriptor, 0, SEEK_END)))
+        try check(header, path: path, byteCount: byteCount)
         return .store
     }
 
@@ -53,15 +50,11 @@ enum StoreFile {
         }
         let pageByteCount = Int(header[16]) << 8 | Int(header[17])
         let expected = (pageByteCount == 1 ? 65_536 : pageByteCount) * number(in: header, at: 28)
-        guard byteCount >= expected || hasContent(StoreFiles.log(of: path)) || isUnfinished(path) else {
-            // Pages that the file lacks may stand in the log, and those of its making are made again.
+        guard byteCount >= expected || hasContent(StoreFiles.log(of: path)) || Journal.isThere(path) else {
+            // Pages that the file lacks may stand in the log, and those of an interrupted change are undone.
             throw .corrupt(path: path, detail: "it has \(byteCount) bytes of \(expected): its end is missing")
         }
     }
-
-    /// Whether the making of a store was interrupted: only its first transactions, before it has a log, keep
-    /// a journal.
-    static func isUnfinished(_ path: String) -> Bool { hasContent("\(path)-journal") }
 
     /// Syncs the folder at `path` and those that it stands in, as far as its file system goes: a name is safe
     /// once its folder is synced, and `makeFolder` may have made some of them.
@@ -101,7 +94,7 @@ enum StoreFile {
         return Int(information.f_bavail) * Int(information.f_frsize)
     }
 
-    private static func hasContent(_ path: String) -> Bool {
+    static func hasContent(_ path: String) -> Bool {
         var status = stat()
         return stat(path, &status) == 0 && status.st_size > 0
     }

@@ -41,7 +41,7 @@ extension Store {
                 return verifier.report
             }
             // An assembler that writes to its log meanwhile may be seen in the middle of it, but not twice.
-            if let damage = LogFile.damage(ofStore: path), damage == LogFile.damage(ofStore: path) {
+            if let damage = try LogFile.damage(ofStore: path), try damage == LogFile.damage(ofStore: path) {
                 report.problems.append(VerifyReport.Problem(row: "log", detail: damage))
             }
             return report

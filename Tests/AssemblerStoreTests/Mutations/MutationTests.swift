@@ -55,6 +55,18 @@ struct MutationTests {
         #expect(total.peakGrowthKibibytes < MutationTests.costFactor * 256 << 10)
         #expect(total.refused > 0 && total.opened > 0)
     }
+
+    @Test(
+        "that only writing finds damaged, or whose log has no whole commit, stay as they are when refused (FM-22)",
+        arguments: [
+            3_836, 12_382, 16_172, 25_622, 30_050, 32_475, 36_502, 37_184, 40_266, 44_204, 44_381, 47_843,
+            51_894,
+        ])
+    func damagedForWriting(number: Int) throws {
+        let (ending, findings) = try MutationBatch.examine(number, ofSeed: 1)
+        #expect(ending == .refused)
+        #expect(findings == [])
+    }
 }
 
 /// One process's share.
@@ -86,6 +98,13 @@ struct MutationBatch {
             fputs("\(ending) \(number)\n", log)
         }
         fputs("growth \(try MutationBatch.peakKibibytes - before)\n", log)
+    }
+
+    static func examine(_ number: Int, ofSeed seed: UInt64) throws -> (MutatedStore.Ending, [String]) {
+        let kitchen = try Kitchen()
+        try FileManager.default.createDirectory(
+            at: URL(filePath: kitchen.path).deletingLastPathComponent(), withIntermediateDirectories: true)
+        return try MutationBatch(progress: "", seed: seed).examine(number, try bases(), kitchen)
     }
 
     private func examine(
@@ -121,6 +140,8 @@ struct MutationBatch {
         try [false, true].map { isKilled in
             let kitchen = try Kitchen()
             let store = try kitchen.open()
+            // A file's damage rests on how long the log is: one commit, as of a start, then what fills the store.
+            try kitchen.tamper("UPDATE assembler_start SET at_ms = at_ms + 1")
             try MutatedStore.fill(store)
             let content = try MutatedStore.content(of: store)
             if !isKilled { try store.close() }

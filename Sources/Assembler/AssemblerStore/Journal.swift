@@ -1,0 +1,38 @@
+import Foundation
+import GRDB
+
+/// The rollback journal beside a store's file, which a kill or a power cut leaves where it interrupts a change that
+/// goes to the file and not to the log: those of the making of a store, and the first of a start on a copy that has
+/// no log yet.
+///
+/// Source of the offsets: https://www.sqlite.org/fileformat2.html#the_rollback_journal
+enum Journal {
+    private static let magic: [UInt8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7]
+    private static let headerByteCount = 28
+
+    static func isThere(_ path: String) -> Bool { StoreFile.hasContent(name(path)) }
+
+    /// Whether it is of the making of a store: before it there was no page, or the first alone, without a table.
+    ///
+    /// SQLite syncs the journal before it writes to the file: where the header is not whole, nothing was changed.
+    static func isOfMaking(_ path: String) -> Bool {
+        let descriptor = open(name(path), O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return false }
+        defer { close(descriptor) }
+        var header = [UInt8](repeating: 0, count: headerByteCount)
+        guard pread(descriptor, &header, headerByteCount, 0) == headerByteCount, header.starts(with: magic)
+        else { return false }
+        let pageCountBefore = header[16..<20].reduce(0) { $0 << 8 | Int($1) }
+        return pageCountBefore <= 1
+    }
+
+    /// Has SQLite put back what an interrupted change to a whole store had overwritten. The log stays as it is.
+    static func undo(_ path: String) throws {
+        guard isThere(path), !isOfMaking(path) else { return }
+        // It does so at the first access, which comes with opening.
+        let connection = try DatabaseQueue(path: path, configuration: Reader.configuration(of: path))
+        try connection.close()
+    }
+
+    private static func name(_ path: String) -> String { "\(path)-journal" }
+}
