@@ -103,6 +103,58 @@ struct DisplacedTests {
         try next.close()
     }
 
+    @Test(
+        "what took the place of a store that was only read keeps its log (FM-22)", arguments: [true, false])
+    func replacedWhileRead(isMarked: Bool) throws {
+        let kitchen = isMarked ? try Kitchen() : try Kitchen.copied(after: Sample.accept(1))
+        if isMarked {
+            let first = try kitchen.open()
+            try first.commit(Sample.accept(1))
+            try first.close()
+        }
+        #expect(try kitchen.files.keys.sorted() == ["tray.sqlite"])
+        let store = try Store.open(path: kitchen.path)
+        let other = try Kitchen.killed(after: Sample.accept(77), and: Sample.accept(78))
+        for suffix in ["", "-wal"] {
+            #expect(rename(other.path + suffix, kitchen.path + suffix) == 0)
+        }
+        let before = try kitchen.files
+        let error = try #require(throws: StoreError.self) { try store.checkInPlace() }
+        guard case .displaced(_, _, .copied(let copy)) = store.rescue(from: error) else {
+            Issue.record("it was not saved")
+            return
+        }
+        #expect(try kitchen.files.filter { $0.key != "tray.sqlite.rescued" } == before)
+        for (path, numbers) in [(kitchen.path, [77, 78]), (copy, [1])] as [(String, [UInt64])] {
+            let next = try Store.open(path: path)
+            #expect(try next.begin(at: Sample.now).orders.map(\.accepted.id) == numbers.map(Sample.id))
+            try next.close()
+        }
+    }
+
+    @Test(
+        "a log that was made to read only is taken away again, unless another reads, too",
+        arguments: [false, true])
+    func readLog(isShared: Bool) throws {
+        let kitchen = try Kitchen()
+        try kitchen.open().close()
+        let before = try kitchen.files
+        #expect(before.keys.sorted() == ["tray.sqlite"])
+        let store = try Store.open(path: kitchen.path)
+        let other = try isShared ? DatabaseQueue(path: kitchen.path) : nil
+        try other?.inDatabase { try $0.execute(sql: "SELECT count(*) FROM assembler_start") }
+        try store.close()
+        if let other {
+            #expect(try kitchen.files.keys.sorted() == ["tray.sqlite", "tray.sqlite-shm", "tray.sqlite-wal"])
+            try other.inDatabase { try $0.execute(sql: "UPDATE assembler_start SET at_ms = 7") }
+            #expect(try kitchen.files["tray.sqlite-wal"]?.isEmpty == false)
+            try other.close()
+            #expect(try Store.verify(path: kitchen.path).isSound)
+        } else {
+            #expect(try kitchen.files == before)
+        }
+    }
+
     @Test("the log of a store that was put there as a copy, without one, is watched, too")
     func logOfCopyRemoved() throws {
         let kitchen = try Kitchen.copied(after: Sample.accept(1))

@@ -1,5 +1,4 @@
 import Foundation
-import GRDB
 
 /// The rollback journal beside a store's file, which a kill or a power cut leaves where it interrupts a change that
 /// goes to the file and not to the log: those of the making of a store, and the first of a start on a copy that has
@@ -30,8 +29,7 @@ enum Journal {
     static func undo(_ path: String) throws {
         guard isThere(path), !isOfMaking(path) else { return }
         // It does so at the first access, which comes with opening.
-        let connection = try DatabaseQueue(path: path, configuration: Reader.configuration(of: path))
-        try connection.close()
+        try QuietConnection(to: path, for: .locking).close()
     }
 
     private static func name(_ path: String) -> String { "\(path)-journal" }

@@ -12,9 +12,8 @@ enum Rehearsal {
     /// - Parameter path: of a store that no connection of this process has open.
     /// - Throws: What the start would throw.
     static func run(at now: WallTime, path: String) throws {
-        let connection = try DatabaseQueue(
-            path: Reader.address(of: path, isWritten: true), configuration: Reader.configuration(of: path))
-        try connection.writeWithoutTransaction { database in
+        let connection = try QuietConnection(to: path, for: .rehearsing)
+        try connection.queue.writeWithoutTransaction { database in
             // No page leaves memory before a commit, and none is committed.
             try database.execute(sql: "PRAGMA cache_spill = OFF")
             if try String.fetchOne(database, sql: "PRAGMA journal_mode") != "wal" {

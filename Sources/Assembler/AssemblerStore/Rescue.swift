@@ -20,7 +20,7 @@ extension Store {
     /// - Returns: it, with where everything is.
     public func rescue(from error: StoreError) -> StoreError {
         guard case .displaced(let path, let detail, _) = error else { return error }
-        let rescue = rescue()
+        let rescue = rescue(to: path)
         do throws(StoreError) {
             try letGo()
             return .displaced(path: path, detail: detail, rescue: rescue)
@@ -32,18 +32,20 @@ extension Store {
     /// Where the content of a store that was removed is saved.
     static func rescued(_ path: String) -> String { "\(path).rescued" }
 
-    private func rescue() -> Rescue {
-        if isWriting, files?.isFileInPlace == true, foldLogWhole() { return .inPlace }
+    /// - Parameter place: where the next start looks for it: the path of the file, or the link that led there.
+    private func rescue(to place: String) -> Rescue {
+        let isFileLost = place == path
+        if isFileLost, isWriting, files?.isFileInPlace == true, foldLogWhole() { return .inPlace }
         do throws(StoreError) {
-            try StoreFile.makeFolder(of: path)
-            let copy = try RescuedCopy(of: path)
+            try StoreFile.makeFolder(of: place)
+            let copy = try RescuedCopy(of: place)
             do throws(StoreError) {
                 try perform { try $0.execute(sql: "VACUUM INTO ?", arguments: [copy.path]) }
-                let name = try copy.keep(as: Store.rescued(path))
-                files?.setLogAside(as: "\(name)-log")
+                let name = try copy.keep(as: Store.rescued(place))
+                if isFileLost { files?.setLogAside(as: "\(name)-log") }
                 // After a power cut, too, no log may lie there that the copy would be taken for the file of.
                 try StoreFile.syncFolders(
-                    from: URL(filePath: path).absoluteURL.deletingLastPathComponent(), storePath: path)
+                    from: URL(filePath: place).absoluteURL.deletingLastPathComponent(), storePath: place)
                 return .copied(to: name)
             } catch {
                 copy.discard()

@@ -13,24 +13,29 @@ import Wire
 /// its checksum first. Everything throws `StoreError`; after a failed commit the caller's memory is ahead of
 /// the file, and only a restart makes them agree.
 public final class Store {
-    public let path: String
-    var connection: DatabaseQueue
+    let place: StorePlace
+    /// Of its file, links resolved.
+    public var path: String { place.path }
+    private var reader: Reader
+    private var writer: DatabaseQueue?
     private let lock: StoreLock
     /// The files that are open; `nil` while an empty store in memory stands for one that is not there yet.
     private(set) var files: StoreFiles?
-    private(set) var isWriting = false
     /// Pages in the write-ahead log since the last checkpoint, estimated.
     var loggedPageCount = 0
     /// The statuses of the order that was asked for last, so that reading a large tray page by page stays
     /// linear.
     var cachedStatuses: (order: OrderID, statuses: [ItemStatus])?
 
-    private init(path: String, reader: Reader, lock: StoreLock) {
-        self.path = path
-        self.connection = reader.connection
+    private init(_ place: StorePlace, reader: Reader, lock: StoreLock) {
+        self.place = place
+        self.reader = reader
         self.files = reader.files
         self.lock = lock
     }
+
+    var isWriting: Bool { writer != nil }
+    private var connection: DatabaseQueue { writer ?? reader.connection }
 
     /// Locks the store at `path` for this process, and opens it for reading, which changes nothing and needs
     /// no room. Where there is none yet, one that is empty is read.
@@ -40,13 +45,16 @@ public final class Store {
     /// of the lost one, and forget them.
     public static func open(path: String) throws(StoreError) -> Store {
         try StoreFile.makeFolder(of: path)
-        let lock = try StoreLock(storePath: path)
-        if try StoreFile.inspect(path) == .missing, access(Store.rescued(path), F_OK) == 0 {
-            throw .abandoned(path: path, copy: Store.rescued(path))
+        let place = try StorePlace(path)
+        let lock = try StoreLock(storePath: place.path)
+        if try StoreFile.inspect(place.path) == .missing {
+            for path in [place.name, place.path] where Look(Store.rescued(path)) != .absent {
+                throw .abandoned(path: path, copy: Store.rescued(path))
+            }
         }
-        let reader = try Reader(path: path)
-        try StoreFile.checkWritable(path)
-        return Store(path: path, reader: reader, lock: lock)
+        let reader = try Reader(place)
+        try StoreFile.checkWritable(place.path)
+        return Store(place, reader: reader, lock: lock)
     }
 
     /// Opens the store for writing, made anew where there is none; records that an assembler started, and
@@ -72,16 +80,16 @@ public final class Store {
     private func takeUpWriting(at now: WallTime) throws(StoreError) -> Int64 {
         let isNew = files == nil
         do {
-            try connection.close()
+            try reader.close()
             if !isNew { try Rehearsal.run(at: now, path: path) }
-            connection = try Store.writer(path: path, isNew: isNew)
-            isWriting = true
-            let number = try connection.writeWithoutTransaction {
+            let writer = try Store.writer(path: path, isNew: isNew)
+            self.writer = writer
+            let number = try writer.writeWithoutTransaction {
                 try Store.recordStartMakingRoom(at: now, in: $0)
             }
             // Now that it has a log.
-            files = try StoreFiles(path: path)
-            try connection.writeWithoutTransaction(Store.foldLog)
+            files = try StoreFiles(place, watchesLog: true)
+            try writer.writeWithoutTransaction(Store.foldLog)
             return number
         } catch {
             throw StoreError(error, path: path)
@@ -106,10 +114,10 @@ public final class Store {
     }
 
     private func goBackToReading() throws(StoreError) {
-        isWriting = false
-        do { try connection.close() } catch { throw StoreError(error, path: path) }
-        let reader = try Reader(path: path)
-        (connection, files) = (reader.connection, reader.files)
+        do { try writer?.close() } catch { throw StoreError(error, path: path) }
+        writer = nil
+        reader = try Reader(place)
+        files = reader.files
     }
 
     /// - Parameter isNew: whether there is no store to read at `path`, at most one whose making was interrupted.
@@ -178,20 +186,19 @@ public final class Store {
         if hasDeleted { cachedStatuses = nil }
     }
 
-    /// Compares the files at the store's path with those that are open: two looks at the file system, cheap
+    /// Compares the files at the store's path with those that are open: three looks at the file system, cheap
     /// enough for every round.
     ///
     /// - Throws: `.displaced`: nothing more may be acknowledged, and `rescue` saves what was.
     public func checkInPlace() throws(StoreError) {
-        guard let detail = files?.displacement() else { return }
-        throw .displaced(path: path, detail: detail, rescue: .missing)
+        try files?.check()
     }
 
     /// Folds the log into the file and lets the store go. Nothing may be called afterwards.
     public func close() throws(StoreError) {
         try checkInPlace()
         do {
-            if isWriting { try connection.writeWithoutTransaction(Store.foldLog) }
+            try writer?.writeWithoutTransaction(Store.foldLog)
         } catch {
             throw StoreError(error, path: path)
         }
@@ -199,7 +206,12 @@ public final class Store {
     }
 
     func letGo() throws(StoreError) {
-        do { try connection.close() } catch { throw StoreError(error, path: path) }
+        do {
+            try writer?.close()
+            try reader.close()
+        } catch {
+            throw StoreError(error, path: path)
+        }
         lock.release()
     }
 

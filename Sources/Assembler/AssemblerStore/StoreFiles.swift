@@ -5,55 +5,26 @@ import Foundation
 /// SQLite goes on with a file that was removed or replaced as if nothing had happened, and what it writes is
 /// gone when it closes it.
 struct StoreFiles {
-    /// A file, whatever its name is.
-    private struct Identity: Equatable {
-        let device: UInt64
-        let number: UInt64
-
-        /// `nil` where there is no file at `path`.
-        init?(_ path: String) {
-            guard case .there(let identity) = Look(path) else { return nil }
-            self = identity
-        }
-
-        fileprivate init(_ status: stat) {
-            device = UInt64(status.st_dev)
-            number = UInt64(status.st_ino)
-        }
-    }
-
-    /// What is at a path. A folder that cannot be looked into says nothing about its files.
-    private enum Look: Equatable {
-        case there(Identity), absent, unknown
-
-        init(_ path: String) {
-            var status = stat()
-            if stat(path, &status) == 0 {
-                self = .there(Identity(status))
-            } else {
-                self = errno == ENOENT || errno == ENOTDIR ? .absent : .unknown
-            }
-        }
-    }
-
-    private let path: String
-    private let file: Identity
+    private let place: StorePlace
+    private let file: FileIdentity
     /// Absent for a store that was opened for reading when it had none.
-    private let log: Identity?
+    private let log: FileIdentity?
 
-    /// - Parameter path: of a store that has just been opened.
-    init(path: String) throws(StoreError) {
-        guard let file = Identity(path) else {
-            throw .displaced(path: path, detail: "it was removed", rescue: .missing)
+    private var path: String { place.path }
+
+    /// - Parameter place: of a store that has just been opened.
+    init(_ place: StorePlace, watchesLog: Bool) throws(StoreError) {
+        guard let file = Look(place.path).identity else {
+            throw .displaced(path: place.path, detail: "it was removed", rescue: .missing)
         }
-        self.path = path
+        self.place = place
         self.file = file
-        log = Identity(StoreFiles.log(of: path))
+        log = watchesLog ? Look(StoreFiles.log(of: place.path)).identity : nil
     }
 
     static func log(of path: String) -> String { "\(path)-wal" }
 
-    var isFileInPlace: Bool { Identity(path) == file }
+    var isFileInPlace: Bool { Look(path) == .there(file) }
 
     /// Renames the log that was left without its file: SQLite would take it for that of whatever is put in the
     /// file's place, the copy of its content too, and write it into it.
@@ -63,8 +34,19 @@ struct StoreFiles {
         rename(StoreFiles.log(of: path), name)
     }
 
-    /// What has become of the files; `nil` where both are what and where they were.
-    func displacement() -> String? {
+    /// - Throws: `.displaced`, where the files are not what and where they were.
+    func check() throws(StoreError) {
+        if let detail = displacement() {
+            throw .displaced(path: path, detail: detail, rescue: .missing)
+        }
+        // The next start looks for the store by its name.
+        let found = Look(place.name)
+        guard found == .there(file) || found == .unknown else {
+            throw .displaced(path: place.name, detail: "it ceased to lead to \(path)", rescue: .missing)
+        }
+    }
+
+    private func displacement() -> String? {
         switch Look(path) {
         case .absent: return "it was removed"
         case .there(let found) where found != file: return "another file took its place"

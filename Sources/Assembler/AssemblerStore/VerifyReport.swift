@@ -28,6 +28,7 @@ extension Store {
     /// It may run beside an assembler that works on the store.
     /// - Throws: `StoreError` where the file is no store at all; damage is in the report.
     public static func verify(path: String) throws(StoreError) -> VerifyReport {
+        let path = try StorePlace(path).path
         guard try StoreFile.inspect(path) == .store else {
             throw .inaccessible(path: path, detail: "there is no store")
         }

@@ -83,7 +83,7 @@ public actor AssemblerService {
 
     private func open(now: Moment) throws -> Addresses {
         let store = try Store.open(path: options.store)
-        let room = Room(of: options.store, reserveBytes: options.diskReserveBytes)
+        let room = Room(of: store.path, reserveBytes: options.diskReserveBytes)
         let beginning = try Beginning(of: store, room: room, at: now.wall)
         let standing = try store.standing()
         let doors = try Doors(options, thread: thread)

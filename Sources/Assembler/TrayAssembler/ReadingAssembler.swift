@@ -33,7 +33,7 @@ struct ReadingAssembler: ~Copyable {
         _ standing: Store.Standing, store: Store, doors: consuming Doors, options: AssemblerService.Options,
         thread: PollingThread, now: Moment, log: Logger
     ) {
-        let room = Room(of: options.store, reserveBytes: options.diskReserveBytes)
+        let room = Room(of: store.path, reserveBytes: options.diskReserveBytes)
         let metadata: Logger.Metadata = [
             "orders": "\(doors.orders.address)", "kitchen": "\(doors.kitchen.address)",
             "store": "\(options.store)", "folder": "\(room.folder)",

@@ -45,7 +45,7 @@ struct RunningAssembler: ~Copyable {
             configuration: options.core, incarnation: beginning.incarnation, restoring: beginning.orders,
             now: now)
         housekeeping = Housekeeping(
-            store: store, room: Room(of: options.store, reserveBytes: options.diskReserveBytes),
+            store: store, room: Room(of: store.path, reserveBytes: options.diskReserveBytes),
             retention: options.retention, log: log)
     }
 
