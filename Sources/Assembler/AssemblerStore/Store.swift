@@ -126,12 +126,13 @@ public final class Store {
         let isUnmarked = try StoreFile.inspect(path) == .missing || Journal.isOfMaking(path)
         let connection = try DatabaseQueue(path: path, configuration: configuration)
         try connection.writeWithoutTransaction { try prepare($0, isUnmarked: isUnmarked) }
-        try Schema.migrator.migrate(connection)
         if isNew {
-            // SQLite syncs the folder of its files, and none that this one stands in.
+            // SQLite syncs the folder of its files, and none that this one stands in. Before there is a table: a
+            // store that has one is new to nobody. And before there is content in the log: then no journal is left.
             let folder = URL(filePath: path).absoluteURL.deletingLastPathComponent()
             try StoreFile.syncFolders(from: folder, storePath: path)
         }
+        try Schema.migrator.migrate(connection)
         return connection
     }
 

@@ -45,6 +45,30 @@ struct PowerCutTests {
         }
     }
 
+    @Test("finds a new store's folders synced before there is a table in it (FM-21)")
+    func folders() async throws {
+        try await Shop.open { shop in
+            let journal = try await JournaledDisk.open(in: shop, syncMicroseconds: 0) { _ in
+                try await shop.stop(try await shop.startAssembler())
+            }
+            let operations = journal.entries.map(\.operation)
+            let log = try #require(
+                operations.lazy.compactMap { operation -> Journal.FileNumber? in
+                    guard case .created(let file, let name) = operation else { return nil }
+                    return name == "\(JournaledDisk.storeName)-wal" ? file : nil
+                }.first)
+            let firstTable = try #require(
+                operations.firstIndex { if case .written(log, _, _) = $0 { true } else { false } })
+            let synced = operations[..<firstTable].compactMap { operation -> String? in
+                guard case .folderSynced(let name) = operation else { return nil }
+                return name
+            }
+            for folder in ["/kitchen/store", "/kitchen", "/"] {
+                #expect(synced.contains(folder), "\(folder) of \(synced)")
+            }
+        }
+    }
+
     /// A folder in memory where there is one: thousands of disks are written to it.
     private static func withFolder(_ body: (URL) throws -> Void) throws {
         let memory = URL(filePath: "/dev/shm")
