@@ -1,5 +1,6 @@
 import AssemblerStore
 import Foundation
+import GRDB
 import Testing
 
 @Suite("A first start that was cut off (FM-22)")
@@ -34,6 +35,63 @@ struct FirstStartTests {
         #expect(try Store.verify(path: kitchen.path).isSound)
     }
 
+    enum Beside: CaseIterable { case stopped, killed, copied, onlyLog }
+
+    /// A whole store, which nobody was making when the journal was written.
+    private static func store(_ state: Beside) throws -> Kitchen {
+        switch state {
+        case .killed: return try Kitchen.killed(after: Sample.accept(1), and: Sample.accept(2))
+        case .copied: return try Kitchen.copied(after: Sample.accept(1))
+        case .stopped, .onlyLog:
+            let kitchen = try Kitchen()
+            let store = try kitchen.open()
+            try store.commit(Sample.accept(1))
+            try store.close()
+            if state == .onlyLog { try kitchen.moveAllIntoLog() }
+            return kitchen
+        }
+    }
+
+    @Test(
+        "does not spoil a whole store that is put beside its journal: it is refused as it is (FM-22)",
+        arguments: Beside.allCases, [0, 1] as [UInt8])
+    func strayJournal(state: Beside, pageCount: UInt8) throws {
+        let kitchen = try FirstStartTests.store(state)
+        var journal = FirstStartTests.journal
+        journal[19] = pageCount
+        let name = "\(kitchen.path)-journal"
+        try Data(journal).write(to: URL(filePath: name))
+        let before = try kitchen.files
+        let error = #expect(throws: StoreError.self) { try kitchen.open() }
+        #expect(error == .strayJournal(path: kitchen.path, journal: name))
+        #expect(error?.description.contains("move \(name) away") == true)
+        #expect(throws: StoreError.strayJournal(path: kitchen.path, journal: name)) {
+            try Store.verify(path: kitchen.path)
+        }
+        #expect(try kitchen.files == before)
+        try FileManager.default.removeItem(atPath: name)
+        let store = try kitchen.open()
+        let orders = try store.list(status: nil, before: nil, countMax: 9).orders
+        #expect(orders.count == (state == .killed ? 2 : 1))
+        try store.close()
+    }
+
+    @Test("a journal of a store that is gone is not thrown away for a new one", arguments: [false, true])
+    func journalAlone(isFileThere: Bool) throws {
+        let kitchen = try Kitchen()
+        try FileManager.default.createDirectory(
+            at: URL(filePath: kitchen.path).deletingLastPathComponent(), withIntermediateDirectories: true)
+        if isFileThere { try Data().write(to: URL(filePath: kitchen.path)) }
+        var journal = FirstStartTests.journal
+        journal[19] = 9
+        try Data(journal).write(to: URL(filePath: "\(kitchen.path)-journal"))
+        let before = try kitchen.files
+        #expect(throws: StoreError.strayJournal(path: kitchen.path, journal: "\(kitchen.path)-journal")) {
+            try kitchen.open()
+        }
+        #expect(try kitchen.files == before)
+    }
+
     @Test("leaves what is no file of SQLite's as it is, whatever lies beside it")
     func foreignFile() throws {
         let kitchen = try Kitchen()
@@ -43,5 +101,30 @@ struct FirstStartTests {
         try Data(FirstStartTests.journal).write(to: URL(filePath: "\(kitchen.path)-journal"))
         #expect(throws: StoreError.self) { try kitchen.open() }
         #expect(try kitchen.bytes == Array("hello\n".utf8))
+    }
+}
+
+extension Kitchen {
+    /// As where the store was killed before its log was folded for the first time.
+    fileprivate func moveAllIntoLog() throws {
+        let rest = try Kitchen()
+        try FileManager.default.createDirectory(
+            at: URL(filePath: rest.path).deletingLastPathComponent(), withIntermediateDirectories: true)
+        let content = try DatabaseQueue(path: path)
+        try rest.tamper(
+            """
+            PRAGMA auto_vacuum = INCREMENTAL;
+            PRAGMA application_id = \(0x5472_6179);
+            PRAGMA journal_mode = WAL
+            """)
+        let connection = try DatabaseQueue(path: rest.path)
+        try connection.writeWithoutTransaction { try $0.execute(sql: "PRAGMA wal_autocheckpoint = 0") }
+        try content.backup(to: connection)
+        try content.close()
+        for suffix in ["", "-wal"] {
+            try Data(contentsOf: URL(filePath: rest.path + suffix)).write(to: URL(filePath: path + suffix))
+        }
+        try connection.close()
+        #expect(try bytes.count == 4_096)
     }
 }

@@ -11,26 +11,25 @@ enum Journal {
 
     static func isThere(_ path: String) -> Bool { StoreFile.hasContent(name(path)) }
 
-    /// Whether it is of the making of a store: before it there was no page, or the first alone, without a table.
+    /// How many pages the file had before the change that it undoes; `nil` where it undoes nothing.
     ///
     /// SQLite syncs the journal before it writes to the file: where the header is not whole, nothing was changed.
-    static func isOfMaking(_ path: String) -> Bool {
+    static func pageCountBefore(_ path: String) -> Int? {
         let descriptor = open(name(path), O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return false }
+        guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }
         var header = [UInt8](repeating: 0, count: headerByteCount)
         guard pread(descriptor, &header, headerByteCount, 0) == headerByteCount, header.starts(with: magic)
-        else { return false }
-        let pageCountBefore = header[16..<20].reduce(0) { $0 << 8 | Int($1) }
-        return pageCountBefore <= 1
+        else { return nil }
+        return header[16..<20].reduce(0) { $0 << 8 | Int($1) }
     }
 
     /// Has SQLite put back what an interrupted change to a whole store had overwritten. The log stays as it is.
     static func undo(_ path: String) throws {
-        guard isThere(path), !isOfMaking(path) else { return }
+        guard isThere(path) else { return }
         // It does so at the first access, which comes with opening.
         try QuietConnection(to: path, for: .locking).close()
     }
 
-    private static func name(_ path: String) -> String { "\(path)-journal" }
+    static func name(_ path: String) -> String { "\(path)-journal" }
 }

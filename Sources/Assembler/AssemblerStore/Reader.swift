@@ -17,7 +17,7 @@ struct Reader {
     init(_ place: StorePlace) throws(StoreError) {
         let path = place.path
         do {
-            if try StoreFile.inspect(path) == .store, !Journal.isOfMaking(path) {
+            if try StoreFile.inspect(path) == .store {
                 if let damage = try LogFile.damage(ofStore: path) {
                     throw StoreError.corrupt(path: path, detail: damage)
                 }

@@ -123,7 +123,7 @@ public final class Store {
     /// - Parameter isNew: whether there is no store to read at `path`, at most one whose making was interrupted.
     private static func writer(path: String, isNew: Bool) throws -> DatabaseQueue {
         // What is unfinished is undone by SQLite, its marks too.
-        let isUnmarked = try StoreFile.inspect(path) == .missing || Journal.isOfMaking(path)
+        let isUnmarked = try StoreFile.inspect(path) != .store
         let connection = try DatabaseQueue(path: path, configuration: configuration)
         try connection.writeWithoutTransaction { try prepare($0, isUnmarked: isUnmarked) }
         if isNew {

@@ -22,6 +22,8 @@ public enum StoreError: Error, Equatable, Sendable {
     case displaced(path: String, detail: String, rescue: Rescue)
     /// There is none, but a copy of one that was removed while it was open.
     case abandoned(path: String, copy: String)
+    /// A journal of another file lies beside it: SQLite would undo in this one what was never done.
+    case strayJournal(path: String, journal: String)
     /// The file system, or SQLite, failed in another way.
     case failed(path: String, detail: String)
 
@@ -102,6 +104,9 @@ extension StoreError: CustomStringConvertible {
         case .abandoned(let path, let copy):
             "there is no store \(path), but it was removed while it was open, and what it held is in \(copy): "
                 + "move that file to \(path), or elsewhere to begin with an empty store"
+        case .strayJournal(let path, let journal):
+            "a journal that is not its own lies beside the store \(path), and would undo what was never done; both "
+                + "were left as they are: move \(journal) away, and start again"
         case .failed(let path, let detail):
             "the store \(path) cannot be used: \(detail)"
         }

@@ -4,7 +4,11 @@ import Foundation
 ///
 /// Source of the offsets: the SQLite file format, https://www.sqlite.org/fileformat2.html#the_database_header
 enum StoreFile {
-    enum Finding: Equatable { case missing, store }
+    enum Finding: Equatable {
+        case missing, store
+        /// One whose making was interrupted: SQLite undoes it.
+        case making
+    }
 
     private static let headerByteCount = 100
     private static let magic = Array("SQLite format 3\0".utf8)
@@ -23,21 +27,46 @@ enum StoreFile {
     /// Says whether there is a store at `path`. An empty file counts as none, and so does one whose making was
     /// interrupted before its first sector was written.
     ///
-    /// - Throws: Where the file is no store, one of a later version, or shorter than it says it is.
+    /// - Throws: Where the file is no store, one of a later version, or shorter than it says it is, or where the
+    ///   journal beside it is not its own.
     static func inspect(_ path: String) throws(StoreError) -> Finding {
         var status = stat()
+        let pageCountBefore = Journal.pageCountBefore(path)
+        let isMaking = pageCountBefore.map { $0 <= pageCountOfMaking } ?? false
         guard stat(path, &status) == 0 else {
-            if errno == ENOENT { return .missing }
-            throw StoreError(systemCode: errno, path: path, of: "the file")
+            guard errno == ENOENT else { throw StoreError(systemCode: errno, path: path, of: "the file") }
+            return try nothing(path, besides: pageCountBefore)
         }
         let (header, byteCount) = try OpenedFile(path).beginning(byteCount: headerByteCount)
-        if byteCount == 0 { return .missing }
+        if byteCount == 0 { return try nothing(path, besides: pageCountBefore) }
         guard header.starts(with: magic), header.count == headerByteCount else {
-            if Journal.isOfMaking(path) && header.allSatisfy({ $0 == 0 }) { return .missing }
+            if isMaking, byteCount <= pageByteCountMax, header.allSatisfy({ $0 == 0 }) { return .missing }
             throw .foreign(path: path, detail: "it is not an SQLite file")
         }
         try check(header, path: path, byteCount: byteCount)
-        return .store
+        guard isMaking else { return .store }
+        guard byteCount <= pageByteCount(in: header), !hasContent(StoreFiles.log(of: path)) else {
+            throw .strayJournal(path: path, journal: Journal.name(path))
+        }
+        return .making
+    }
+
+    /// What the making of a store changes through a journal: none, or the first page alone, without a table. The log
+    /// gets its first content after that.
+    private static let pageCountOfMaking = 1
+    private static let pageByteCountMax = 65_536
+
+    /// - Throws: Where there was a store that has to be undone: SQLite would throw its journal away.
+    private static func nothing(_ path: String, besides pageCountBefore: Int?) throws(StoreError) -> Finding {
+        if let pageCountBefore, pageCountBefore > pageCountOfMaking {
+            throw .strayJournal(path: path, journal: Journal.name(path))
+        }
+        return .missing
+    }
+
+    private static func pageByteCount(in header: [UInt8]) -> Int {
+        let number = Int(header[16]) << 8 | Int(header[17])
+        return number == 1 ? pageByteCountMax : number
     }
 
     private static func check(_ header: [UInt8], path: String, byteCount: Int) throws(StoreError) {
@@ -48,8 +77,7 @@ enum StoreFile {
         guard version <= Schema.version else {
             throw .newer(path: path, version: version, knownVersion: Schema.version)
         }
-        let pageByteCount = Int(header[16]) << 8 | Int(header[17])
-        let expected = (pageByteCount == 1 ? 65_536 : pageByteCount) * number(in: header, at: 28)
+        let expected = pageByteCount(in: header) * number(in: header, at: 28)
         guard byteCount >= expected || hasContent(StoreFiles.log(of: path)) || Journal.isThere(path) else {
             // Pages that the file lacks may stand in the log, and those of an interrupted change are undone.
             throw .corrupt(path: path, detail: "it has \(byteCount) bytes of \(expected): its end is missing")
