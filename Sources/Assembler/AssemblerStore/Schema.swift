@@ -28,6 +28,8 @@ enum Schema {
         }
     }
 
+    /// Each is rehearsed in memory at every start that has it before it, and done in one transaction: none may
+    /// rewrite what grows with the store. Such a change comes in slices, between rounds (`tidy`).
     private static let migrations = [
         ("1", first),
         // An attempt is found by its item: losses are taken back one by one.
