@@ -104,9 +104,7 @@ let package = Package(
         .target(
             name: "AssemblerCore", dependencies: ["Wire"] + collections,
             path: "Sources/Assembler/AssemblerCore"),
-        .systemLibrary(
-            name: "CSQLite", path: "Sources/Assembler/CSQLite", pkgConfig: "sqlite3",
-            providers: [.apt(["libsqlite3-dev"])]),
+        .systemLibrary(name: "CSQLite", path: "Sources/Assembler/CSQLite"),
         .target(
             name: "AssemblerStore",
             dependencies: [

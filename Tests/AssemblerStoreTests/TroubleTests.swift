@@ -2,6 +2,7 @@ import AssemblerCore
 import AssemblerStore
 import Foundation
 import GRDB
+import Glibc
 import Testing
 import Wire
 
@@ -198,6 +199,22 @@ struct TroubleTests {
     @Test("there is nothing to verify where there is no store")
     func verifyNothing() {
         #expect(throws: StoreError.self) { try Store.verify(path: "/nowhere/tray.sqlite") }
+    }
+
+    /// It has a length and can be opened, and reading it fails.
+    private static let unreadable = "/sys/class/net/lo/speed"
+    private static let isUnreadable: Bool = {
+        let descriptor = Glibc.open(unreadable, O_RDONLY)
+        defer { Glibc.close(descriptor) }
+        var byte: UInt8 = 0
+        return descriptor >= 0 && read(descriptor, &byte, 1) < 0 && errno == EINVAL
+    }()
+
+    @Test("a file that cannot be read is refused with the system's reason", .enabled(if: isUnreadable))
+    func unreadableFile() {
+        let error = #expect(throws: StoreError.self) { try Store.verify(path: TroubleTests.unreadable) }
+        let reason = String(cString: strerror(EINVAL))
+        #expect(error?.description.contains("the file: \(reason)") == true, "\(error as Any)")
     }
 
     @Test("a folder that cannot be made is named")

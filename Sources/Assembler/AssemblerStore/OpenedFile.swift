@@ -35,12 +35,18 @@ struct OpenedFile: ~Copyable {
         }
         var fileByteCount: sqlite3_int64 = 0
         guard methods.xFileSize(file, &fileByteCount) == SQLITE_OK else {
-            throw .inaccessible(path: path, detail: "its length cannot be read")
+            throw failure(of: "the length of the file")
         }
         var bytes = [UInt8](repeating: 0, count: min(byteCount, Int(fileByteCount)))
         guard methods.xRead(file, &bytes, Int32(bytes.count), 0) == SQLITE_OK else {
-            throw .inaccessible(path: path, detail: "it cannot be read")
+            throw failure(of: "the file")
         }
         return (bytes, Int(fileByteCount))
+    }
+
+    private func failure(of what: String) -> StoreError {
+        var systemCode: Int32 = 0
+        sqlite3_file_control(connection, "main", SQLITE_FCNTL_LAST_ERRNO, &systemCode)
+        return StoreError(systemCode: systemCode == 0 ? EIO : systemCode, path: path, of: what)
     }
 }
