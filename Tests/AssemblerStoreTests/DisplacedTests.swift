@@ -197,6 +197,65 @@ struct DisplacedTests {
         }
     }
 
+    /// Each leaves the store that is read open, and another file or none where it was.
+    static let startMishaps = [
+        Mishap(testDescription: "the file removed") { try FileManager.default.removeItem(atPath: $0.path) },
+        Mishap(testDescription: "another store moved onto it") { kitchen in
+            for suffix in ["", "-wal"] {
+                #expect(rename("\(kitchen.folder)/other\(suffix)", kitchen.path + suffix) == 0)
+            }
+        },
+        Mishap(testDescription: "an empty file moved onto it") { kitchen in
+            try Data().write(to: URL(filePath: "\(kitchen.folder)/empty"))
+            #expect(rename("\(kitchen.folder)/empty", kitchen.path) == 0)
+        },
+    ]
+
+    @Test(
+        "a start that no longer finds the file that it read says so, and saves what it read",
+        arguments: startMishaps)
+    func duringStart(mishap: Mishap) throws {
+        nonisolated(unsafe) let kitchen = try Kitchen()
+        let first = try kitchen.open()
+        for number in 1...60 as ClosedRange<UInt64> {
+            try first.commit(Sample.accept(number, itemCount: 1_000))
+        }
+        try first.close()
+        let other = try Kitchen.killed(after: Sample.accept(77), and: Sample.accept(78))
+        for suffix in ["", "-wal"] {
+            try FileManager.default.copyItem(
+                atPath: other.path + suffix, toPath: "\(kitchen.folder)/other\(suffix)")
+        }
+
+        let store = try Store.open(path: kitchen.path)
+        // What is there takes far longer to read.
+        let done = DispatchSemaphore(value: 0)
+        nonisolated(unsafe) var movedAt: ContinuousClock.Instant?
+        Thread.detachNewThread {
+            usleep(30_000)
+            do { try mishap.happen(kitchen) } catch { Issue.record(error) }
+            movedAt = .now
+            done.signal()
+        }
+        let error = try #require(throws: StoreError.self) { try store.begin(at: Sample.now) }
+        let end = ContinuousClock.now
+        done.wait()
+        try #require(movedAt.map { $0 < end } == true)
+        guard case .displaced(_, _, .copied(let copy)) = store.rescue(from: error) else {
+            Issue.record("\(error)")
+            return
+        }
+        let next = try Store.open(path: copy)
+        #expect(try next.begin(at: Sample.now).orders.map(\.accepted.id) == (1...60).map { Sample.id($0) })
+        try next.close()
+        if FileManager.default.fileExists(atPath: "\(kitchen.path)-wal") {
+            #expect(try kitchen.files["tray.sqlite"] == other.files["tray.sqlite"])
+            #expect(try kitchen.files["tray.sqlite-wal"] == other.files["tray.sqlite-wal"])
+        } else {
+            #expect(try kitchen.files["tray.sqlite"]?.isEmpty ?? true)
+        }
+    }
+
     @Test("an orderly stop notices it, too")
     func stop() throws {
         let kitchen = try Kitchen()

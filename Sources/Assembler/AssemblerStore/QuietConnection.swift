@@ -25,8 +25,7 @@ final class QuietConnection {
         configuration.readonly = access == .reading
         configuration.prepareDatabase { database in
             try database.execute(sql: "PRAGMA locking_mode = EXCLUSIVE")
-            let code = sqlite3_keep_log_on_close(database.sqliteConnection)
-            guard code == SQLITE_OK else { throw DatabaseError(resultCode: ResultCode(rawValue: code)) }
+            try database.keepLogOnClose(true)
         }
         let hadLog = lstat(StoreFiles.log(of: path), &status) == 0
         do {
@@ -59,6 +58,14 @@ final class QuietConnection {
             throw .inaccessible(path: path, detail: "its name is no UTF-8")
         }
         return "file:\(escaped)?vfs=unix-none&mode=\(access == .reading ? "ro" : "rw")"
+    }
+}
+
+extension Database {
+    /// Whether closing the connection leaves the log as it is.
+    func keepLogOnClose(_ isKept: Bool) throws {
+        let code = sqlite3_keep_log_on_close(sqliteConnection, isKept ? 1 : 0)
+        guard code == SQLITE_OK else { throw DatabaseError(resultCode: ResultCode(rawValue: code)) }
     }
 }
 

@@ -16,6 +16,8 @@ public final class Store {
     let place: StorePlace
     /// Of its file, links resolved.
     public var path: String { place.path }
+    /// Stays open beside the writer: it has the file and the log that were read, whatever is moved to their names
+    /// meanwhile, and when its descriptor is closed, the writer loses its locks.
     private var reader: Reader
     private var writer: DatabaseQueue?
     private let lock: StoreLock
@@ -61,7 +63,8 @@ public final class Store {
     /// loads the orders that have not ended.
     ///
     /// They are read, and what is written is rehearsed, before anything is written, migrations too: a store that is
-    /// damaged there is left as it is. Where this throws, the store goes on reading.
+    /// damaged there is left as it is. Where this throws, the store goes on reading; where it throws `.displaced`,
+    /// `rescue` saves what was read.
     /// - Returns: The count of starts, this one included, and the orders in the order of their acceptance.
     public func begin(at now: WallTime) throws(StoreError) -> (incarnation: UInt32, orders: [RestoredOrder]) {
         try checkInPlace()
@@ -71,29 +74,60 @@ public final class Store {
             if let before { return (UInt32(clamping: number), before) }
             return (UInt32(clamping: number), try perform { try RestoredOrder.all(in: $0) })
         } catch {
-            try goBackToReading()
+            if case .displaced = error { throw error }
+            // What failed may have failed for that.
+            try checkInPlace()
+            try goBackToReading(after: error)
             throw error
         }
     }
 
     /// - Returns: The number of the start that was recorded.
     private func takeUpWriting(at now: WallTime) throws(StoreError) -> Int64 {
-        let isNew = files == nil
         do {
-            try reader.close()
+            let isNew = files == nil
             if !isNew { try Rehearsal.run(at: now, path: path) }
-            let writer = try Store.writer(path: path, isNew: isNew)
+            // What is unfinished is undone by SQLite, its marks too.
+            let isUnmarked = try StoreFile.inspect(path) != .store
+            if isUnmarked && !isNew {
+                throw StoreError.displaced(path: path, detail: "it ceased to be a store", rescue: .missing)
+            }
+            let (writer, opened) = try openWriter()
             self.writer = writer
+            try writer.writeWithoutTransaction { try Store.prepare($0, isUnmarked: isUnmarked) }
+            // Now that it has a log.
+            let files = try StoreFiles(place, watchesLog: true)
+            self.files = files
+            try opened.check()
+            if isNew {
+                // SQLite syncs the folder of its files, and none that this one stands in. Before there is a table: a
+                // store that has one is new to nobody. And before there is content in the log: then no journal is
+                // left.
+                let folder = URL(filePath: path).absoluteURL.deletingLastPathComponent()
+                try StoreFile.syncFolders(from: folder, storePath: path)
+            }
+            try Schema.migrator.migrate(writer)
             let number = try writer.writeWithoutTransaction {
                 try Store.recordStartMakingRoom(at: now, in: $0)
             }
-            // Now that it has a log.
-            files = try StoreFiles(place, watchesLog: true)
+            try files.check(hasLog: true)
             try writer.writeWithoutTransaction(Store.foldLog)
+            reader.connection.releaseMemory()
             return number
         } catch {
             throw StoreError(error, path: path)
         }
+    }
+
+    /// Opens the file that was read, or makes one where there was none.
+    ///
+    /// - Throws: `.displaced`, where another is there now, which is left as it is.
+    private func openWriter() throws -> (DatabaseQueue, StoreFiles) {
+        let writer = try DatabaseQueue(path: path, configuration: Store.configuration)
+        let opened = try files ?? StoreFiles(place, watchesLog: false)
+        try opened.check()
+        try writer.writeWithoutTransaction { try $0.keepLogOnClose(false) }
+        return (writer, opened)
     }
 
     @discardableResult
@@ -113,27 +147,19 @@ public final class Store {
         }
     }
 
-    private func goBackToReading() throws(StoreError) {
-        do { try writer?.close() } catch { throw StoreError(error, path: path) }
-        writer = nil
-        reader = try Reader(place)
-        files = reader.files
-    }
-
-    /// - Parameter isNew: whether there is no store to read at `path`, at most one whose making was interrupted.
-    private static func writer(path: String, isNew: Bool) throws -> DatabaseQueue {
-        // What is unfinished is undone by SQLite, its marks too.
-        let isUnmarked = try StoreFile.inspect(path) != .store
-        let connection = try DatabaseQueue(path: path, configuration: configuration)
-        try connection.writeWithoutTransaction { try prepare($0, isUnmarked: isUnmarked) }
-        if isNew {
-            // SQLite syncs the folder of its files, and none that this one stands in. Before there is a table: a
-            // store that has one is new to nobody. And before there is content in the log: then no journal is left.
-            let folder = URL(filePath: path).absoluteURL.deletingLastPathComponent()
-            try StoreFile.syncFolders(from: folder, storePath: path)
+    private func goBackToReading(after error: StoreError) throws(StoreError) {
+        // What the writer changed the reader does not see.
+        guard let writer else { return }
+        do {
+            try writer.close()
+            self.writer = nil
+            try reader.close()
+            reader = try Reader(place)
+            files = reader.files
+        } catch let second {
+            // For want of room, too: who waits for room reads meanwhile.
+            throw .failed(path: path, detail: "\(error); and it cannot be read again: \(second)")
         }
-        try Schema.migrator.migrate(connection)
-        return connection
     }
 
     private static var configuration: Configuration {
@@ -141,6 +167,8 @@ public final class Store {
         configuration.label = "store"
         configuration.busyMode = .immediateError
         configuration.foreignKeysEnabled = true
+        // Until it is known whose file it is.
+        configuration.prepareDatabase { try $0.keepLogOnClose(true) }
         return configuration
     }
 
@@ -161,6 +189,8 @@ public final class Store {
         }
         try database.execute(sql: "PRAGMA synchronous = FULL")
         try database.execute(sql: "PRAGMA wal_autocheckpoint = 0")
+        // The log is made with the next look into the file.
+        _ = try Int.fetchOne(database, sql: "PRAGMA schema_version")
     }
 
     /// Writes the log into the file, as far as somebody who reads at the same time (`verify`) allows,

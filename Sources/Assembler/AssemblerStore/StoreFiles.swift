@@ -34,8 +34,12 @@ struct StoreFiles {
         rename(StoreFiles.log(of: path), name)
     }
 
+    /// - Parameter hasLog: whether there has to be a log.
     /// - Throws: `.displaced`, where the files are not what and where they were.
-    func check() throws(StoreError) {
+    func check(hasLog: Bool = false) throws(StoreError) {
+        if hasLog && log == nil {
+            throw .displaced(path: path, detail: "its log, \(path)-wal, was removed", rescue: .missing)
+        }
         if let detail = displacement() {
             throw .displaced(path: path, detail: detail, rescue: .missing)
         }

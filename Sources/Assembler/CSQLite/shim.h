@@ -1,7 +1,7 @@
 #include <sqlite3.h>
 
-/// Closing the connection leaves the write-ahead log as it is: nothing is written into the file, nothing removed.
-/// The function behind it is variadic, which Swift cannot call.
-static inline int sqlite3_keep_log_on_close(sqlite3 *connection) {
-    return sqlite3_db_config(connection, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, (int *)0);
+/// Whether closing the connection leaves the write-ahead log as it is: nothing is written into the file, nothing
+/// removed. The function behind it is variadic, which Swift cannot call.
+static inline int sqlite3_keep_log_on_close(sqlite3 *connection, int is_kept) {
+    return sqlite3_db_config(connection, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, is_kept, (int *)0);
 }

@@ -84,7 +84,12 @@ public actor AssemblerService {
     private func open(now: Moment) throws -> Addresses {
         let store = try Store.open(path: options.store)
         let room = Room(of: store.path, reserveBytes: options.diskReserveBytes)
-        let beginning = try Beginning(of: store, room: room, at: now.wall)
+        let beginning: Beginning?
+        do throws(StoreError) {
+            beginning = try Beginning(of: store, room: room, at: now.wall)
+        } catch {
+            throw store.rescue(from: error)
+        }
         let standing = try store.standing()
         let doors = try Doors(options, thread: thread)
         let addresses = doors.addresses
