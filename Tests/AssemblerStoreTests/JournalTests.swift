@@ -76,6 +76,33 @@ struct JournalTests {
         #expect(try Store.verify(path: kitchen.path).isSound)
     }
 
+    @Test("of a program that is at work is left to it, and the start says what is in the way")
+    func atWork() throws {
+        let kitchen = try Kitchen.copied(
+            after: Sample.accept(2, itemCount: 600, pageItemCount: 16, byteCount: 300))
+        let store = try Store.open(path: kitchen.path)
+        let before = try kitchen.bytes
+        var configuration = Configuration()
+        configuration.allowsUnsafeTransactions = true
+        let other = try DatabaseQueue(path: kitchen.path, configuration: configuration)
+        try other.inDatabase { database in
+            try database.execute(sql: "PRAGMA cache_size = 1; PRAGMA cache_spill = 1; BEGIN IMMEDIATE")
+            try database.execute(
+                sql: "UPDATE item_page SET checksum = randomblob(8), body = zeroblob(length(body))")
+        }
+        let during = try kitchen.files
+        try #require(during["tray.sqlite"] != Data(before))
+        let error = #expect(throws: StoreError.self) { try store.begin(at: Sample.now) }
+        guard case .busy = error else { Issue.record("\(String(describing: error))"); return }
+        #expect(try kitchen.files == during)
+        try other.inDatabase { try $0.execute(sql: "ROLLBACK") }
+        try other.close()
+        #expect(try kitchen.bytes == before)
+        #expect(try store.begin(at: Sample.now).orders.count == 1)
+        try store.close()
+        #expect(try Store.verify(path: kitchen.path).isSound)
+    }
+
     @Test("a journal that SQLite has not begun to use is no change at all", arguments: [0, 1])
     func emptyJournal(firstByte: UInt8) throws {
         let kitchen = try Kitchen.copied(after: Sample.accept(1))

@@ -25,10 +25,14 @@ enum Journal {
     }
 
     /// Has SQLite put back what an interrupted change to a whole store had overwritten. The log stays as it is.
+    ///
+    /// - Throws: SQLite's `BUSY`, where the change is not interrupted: another program is at work.
     static func undo(_ path: String) throws {
         guard isThere(path) else { return }
         // It does so at the first access, which comes with opening.
-        try QuietConnection(to: path, for: .locking).close()
+        let connection = try QuietConnection(to: path, for: .locking)
+        try connection.queue.inDatabase { try $0.execute(sql: "BEGIN IMMEDIATE; ROLLBACK") }
+        try connection.close()
     }
 
     static func name(_ path: String) -> String { "\(path)-journal" }

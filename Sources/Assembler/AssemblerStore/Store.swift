@@ -68,6 +68,7 @@ public final class Store {
     /// - Returns: The count of starts, this one included, and the orders in the order of their acceptance.
     public func begin(at now: WallTime) throws(StoreError) -> (incarnation: UInt32, orders: [RestoredOrder]) {
         try checkInPlace()
+        if files != nil { try leaveToWhoIsAtWork() }
         let before = files == nil ? nil : try perform { try RestoredOrder.all(in: $0) }
         do throws(StoreError) {
             let number = try takeUpWriting(at: now)
@@ -82,11 +83,21 @@ public final class Store {
         }
     }
 
+    /// A journal that is there now is of somebody who works on the file, or did and was killed: then it is undone.
+    ///
+    /// - Throws: `.busy` where somebody does: without locks, what they have written would be undone under them.
+    private func leaveToWhoIsAtWork() throws(StoreError) {
+        do { try Journal.undo(path) } catch { throw StoreError(error, path: path) }
+    }
+
     /// - Returns: The number of the start that was recorded.
     private func takeUpWriting(at now: WallTime) throws(StoreError) -> Int64 {
         do {
             let isNew = files == nil
-            if !isNew { try Rehearsal.run(at: now, path: path) }
+            if !isNew {
+                try leaveToWhoIsAtWork()
+                try Rehearsal.run(at: now, path: path)
+            }
             // What is unfinished is undone by SQLite, its marks too.
             let isUnmarked = try StoreFile.inspect(path) != .store
             if isUnmarked && !isNew {
