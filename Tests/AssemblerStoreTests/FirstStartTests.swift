@@ -92,6 +92,26 @@ struct FirstStartTests {
         #expect(try kitchen.files == before)
     }
 
+    @Test("a log of a store that is gone is not thrown away for a new one (FM-22)", arguments: [false, true])
+    func logAlone(isFileThere: Bool) throws {
+        let kitchen = try Kitchen.killed(after: Sample.accept(1), and: Sample.accept(2))
+        let moved = "\(kitchen.folder)/elsewhere.sqlite"
+        try FileManager.default.moveItem(atPath: kitchen.path, toPath: moved)
+        if isFileThere { try Data().write(to: URL(filePath: kitchen.path)) }
+        let (before, log) = (try kitchen.files, "\(kitchen.path)-wal")
+        let error = #expect(throws: StoreError.self) { try kitchen.open() }
+        #expect(error == .strayLog(path: kitchen.path, log: log))
+        #expect(error?.description.contains("move \(log) away") == true)
+        #expect(throws: StoreError.strayLog(path: kitchen.path, log: log)) {
+            try Store.verify(path: kitchen.path)
+        }
+        #expect(try kitchen.files == before)
+        try #require(rename(moved, kitchen.path) == 0)
+        let store = try Store.open(path: kitchen.path)
+        #expect(try store.begin(at: Sample.now).orders.count == 2)
+        try store.close()
+    }
+
     @Test("leaves what is no file of SQLite's as it is, whatever lies beside it")
     func foreignFile() throws {
         let kitchen = try Kitchen()

@@ -56,6 +56,24 @@ struct LinkTests {
         #expect(try damaged.files.filter { $0.key != "tray.sqlite-shm" } == before)
     }
 
+    @Test("where it leads elsewhere before anything is made, there is nothing to save")
+    func ledElsewhere() throws {
+        let kitchen = try Kitchen()
+        let link = try link(to: kitchen.path, in: kitchen)
+        let store = try Store.open(path: link)
+        try FileManager.default.removeItem(atPath: link)
+        _ = try self.link(to: "\(kitchen.folder)/other.sqlite", in: kitchen)
+        let error = try #require(throws: StoreError.self) { try store.begin(at: Sample.now) }
+        guard case .displaced(link, _, .missing) = store.rescue(from: error) else {
+            Issue.record("\(error)")
+            return
+        }
+        #expect(try FileManager.default.contentsOfDirectory(atPath: "\(kitchen.folder)/links").count == 1)
+        let next = try Store.open(path: link)
+        #expect(try next.begin(at: Sample.now).incarnation == 1)
+        try next.close()
+    }
+
     @Test("one that leads to where nothing is yet is made there")
     func dangling() throws {
         let kitchen = try Kitchen()

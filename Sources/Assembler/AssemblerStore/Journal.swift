@@ -1,4 +1,5 @@
 import Foundation
+import GRDB
 
 /// The rollback journal beside a store's file, which a kill or a power cut leaves where it interrupts a change that
 /// goes to the file and not to the log: those of the making of a store, and the first of a start on a copy that has
@@ -8,8 +9,6 @@ import Foundation
 enum Journal {
     private static let magic: [UInt8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7]
     private static let headerByteCount = 28
-
-    static func isThere(_ path: String) -> Bool { StoreFile.hasContent(name(path)) }
 
     /// How many pages the file had before the change that it undoes; `nil` where it undoes nothing.
     ///
@@ -24,15 +23,27 @@ enum Journal {
         return header[16..<20].reduce(0) { $0 << 8 | Int($1) }
     }
 
-    /// Has SQLite put back what an interrupted change to a whole store had overwritten. The log stays as it is.
+    /// Has SQLite put back what an interrupted change to a whole store had overwritten, and removes the journal. The
+    /// log stays as it is.
     ///
     /// - Throws: SQLite's `BUSY`, where the change is not interrupted: another program is at work.
     static func undo(_ path: String) throws {
-        guard isThere(path) else { return }
-        // It does so at the first access, which comes with opening.
-        let connection = try QuietConnection(to: path, for: .locking)
-        try connection.queue.inDatabase { try $0.execute(sql: "BEGIN IMMEDIATE; ROLLBACK") }
-        try connection.close()
+        guard StoreFile.hasContent(name(path)) else { return }
+        do {
+            // It does so at the first access, which comes with opening.
+            let connection = try QuietConnection(to: path, for: .locking)
+            try connection.queue.inDatabase { database in
+                try database.execute(sql: "BEGIN IMMEDIATE")
+                // With a log beside the file, SQLite leaves a journal that it has played back, with an empty header.
+                // Nobody else is writing one now.
+                if pageCountBefore(path) == nil { unlink(name(path)) }
+                try database.execute(sql: "ROLLBACK")
+            }
+            try connection.close()
+        } catch DatabaseError.SQLITE_BUSY where pageCountBefore(path) == nil {
+            // Nothing is to be undone. Who only reads is not in the way, and a program that is about to write is when
+            // it is met with SQLite's locks.
+        }
     }
 
     static func name(_ path: String) -> String { "\(path)-journal" }

@@ -6,7 +6,8 @@ import GRDB
 ///
 /// When SQLite closes the last connection of a store, it folds the log and removes it, by its name. Without locks it
 /// cannot know that it is the last, nor does it see then that another store was moved to that name. So it never
-/// folds here, and the empty log that it makes where there is none, only to read, is removed by us.
+/// folds here, and the empty log that it makes where there is none, only to read, is removed by us. (With a file
+/// without pages SQLite removes a log at once: `StoreFile.inspect` lets none with content come so far.)
 final class QuietConnection {
     enum Access {
         /// Without locks. The lock beside the store keeps other assemblers away, and nobody else writes.
@@ -64,7 +65,7 @@ final class QuietConnection {
 extension Database {
     /// Whether closing the connection leaves the log as it is.
     func keepLogOnClose(_ isKept: Bool) throws {
-        let code = sqlite3_keep_log_on_close(sqliteConnection, isKept ? 1 : 0)
+        let code = tray_keep_log_on_close(sqliteConnection, isKept ? 1 : 0)
         guard code == SQLITE_OK else { throw DatabaseError(resultCode: ResultCode(rawValue: code)) }
     }
 }

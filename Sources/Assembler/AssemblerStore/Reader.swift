@@ -16,6 +16,7 @@ struct Reader {
 
     init(_ place: StorePlace) throws(StoreError) {
         let path = place.path
+        let found = Look(path)
         do {
             if try StoreFile.inspect(path) == .store {
                 if let damage = try LogFile.damage(ofStore: path) {
@@ -25,7 +26,12 @@ struct Reader {
                 let quiet = try QuietConnection(to: path, for: .reading)
                 if try quiet.queue.read({ try Reader.isReadable($0, path: path) }) {
                     (connection, self.quiet) = (quiet.queue, quiet)
-                    files = try StoreFiles(place, watchesLog: !quiet.hasMadeLog)
+                    let files = try StoreFiles(place, watchesLog: !quiet.hasMadeLog)
+                    guard files.isFile(found) else {
+                        throw StoreError.displaced(
+                            path: path, detail: "another file took its place", rescue: .missing)
+                    }
+                    self.files = files
                     return
                 }
                 try quiet.close()

@@ -20,7 +20,6 @@ enum Rehearsal {
                 // As in a copy that has not been written to yet. Without a log, a journal would be made.
                 try database.execute(sql: "PRAGMA journal_mode = MEMORY")
             }
-            try database.execute(sql: "PRAGMA foreign_keys = ON")
             try database.inTransaction(.immediate) {
                 try Schema.migrate(withinTransaction: database)
                 try Store.recordStart(at: now, in: database)

@@ -20,7 +20,8 @@ extension Store {
     /// - Returns: it, with where everything is.
     public func rescue(from error: StoreError) -> StoreError {
         guard case .displaced(let path, let detail, _) = error else { return error }
-        let rescue = rescue(to: path)
+        // Of a store that was never made there is nothing to save.
+        let rescue = isUnmade ? .missing : rescue(to: path)
         do throws(StoreError) {
             try letGo()
             return .displaced(path: path, detail: detail, rescue: rescue)

@@ -21,6 +21,8 @@ public final class Store {
     private var reader: Reader
     private var writer: DatabaseQueue?
     private let lock: StoreLock
+    /// There is none yet, and none has been made.
+    private(set) var isUnmade: Bool
     /// The files that are open; `nil` while an empty store in memory stands for one that is not there yet.
     private(set) var files: StoreFiles?
     /// Pages in the write-ahead log since the last checkpoint, estimated.
@@ -34,7 +36,11 @@ public final class Store {
         self.reader = reader
         self.files = reader.files
         self.lock = lock
+        isUnmade = files == nil
     }
+
+    /// The writer goes first, as it always does: with the reader its locks would go. Nobody is left to be told.
+    deinit { try? letGo() }
 
     var isWriting: Bool { writer != nil }
     private var connection: DatabaseQueue { writer ?? reader.connection }
@@ -72,6 +78,7 @@ public final class Store {
         let before = files == nil ? nil : try perform { try RestoredOrder.all(in: $0) }
         do throws(StoreError) {
             let number = try takeUpWriting(at: now)
+            isUnmade = false
             if let before { return (UInt32(clamping: number), before) }
             return (UInt32(clamping: number), try perform { try RestoredOrder.all(in: $0) })
         } catch {

@@ -1,7 +1,9 @@
 import Foundation
 import GRDB
 
-/// Why the store cannot be used. None of these has changed the store's file.
+/// Why the store cannot be used. Nothing that was committed is lost with any of these, and where a start throws one,
+/// the store's files are what they were before it, but for a change that was interrupted, which is undone, and a log
+/// that may have been folded where the disk itself failed.
 public enum StoreError: Error, Equatable, Sendable {
     /// The store's folder cannot be made, or its lock file not opened.
     case inaccessible(path: String, detail: String)
@@ -24,6 +26,8 @@ public enum StoreError: Error, Equatable, Sendable {
     case abandoned(path: String, copy: String)
     /// A journal of another file lies beside it: SQLite would undo in this one what was never done.
     case strayJournal(path: String, journal: String)
+    /// There is no file, or an empty one, but a log that may hold orders: SQLite would throw it away.
+    case strayLog(path: String, log: String)
     /// The file system, or SQLite, failed in another way.
     case failed(path: String, detail: String)
 
@@ -107,6 +111,10 @@ extension StoreError: CustomStringConvertible {
         case .strayJournal(let path, let journal):
             "a journal that is not its own lies beside the store \(path), and would undo what was never done; both "
                 + "were left as they are: move \(journal) away, and start again"
+        case .strayLog(let path, let log):
+            "there is no store \(path), or it is empty, but a log lies beside it that may hold orders, and would be "
+                + "thrown away; it was left as it is: move the store's file back to \(path), or move \(log) away to "
+                + "begin with an empty store"
         case .failed(let path, let detail):
             "the store \(path) cannot be used: \(detail)"
         }

@@ -27,8 +27,8 @@ enum StoreFile {
     /// Says whether there is a store at `path`. An empty file counts as none, and so does one whose making was
     /// interrupted before its first sector was written.
     ///
-    /// - Throws: Where the file is no store, one of a later version, or shorter than it says it is, or where the
-    ///   journal beside it is not its own.
+    /// - Throws: Where the file is no store, one of a later version, or shorter than it says it is, where the
+    ///   journal beside it is not its own, or where there is none, but a log that may hold orders.
     static func inspect(_ path: String) throws(StoreError) -> Finding {
         var status = stat()
         let pageCountBefore = Journal.pageCountBefore(path)
@@ -40,10 +40,12 @@ enum StoreFile {
         let (header, byteCount) = try OpenedFile(path).beginning(byteCount: headerByteCount)
         if byteCount == 0 { return try nothing(path, besides: pageCountBefore) }
         guard header.starts(with: magic), header.count == headerByteCount else {
-            if isMaking, byteCount <= pageByteCountMax, header.allSatisfy({ $0 == 0 }) { return .missing }
+            if isMaking, byteCount <= pageByteCountMax, header.allSatisfy({ $0 == 0 }) {
+                return try nothing(path, besides: pageCountBefore)
+            }
             throw .foreign(path: path, detail: "it is not an SQLite file")
         }
-        try check(header, path: path, byteCount: byteCount)
+        try check(header, path: path, byteCount: byteCount, hasJournal: pageCountBefore != nil)
         guard isMaking else { return .store }
         guard byteCount <= pageByteCount(in: header), !hasContent(StoreFiles.log(of: path)) else {
             throw .strayJournal(path: path, journal: Journal.name(path))
@@ -56,11 +58,13 @@ enum StoreFile {
     private static let pageCountOfMaking = 1
     private static let pageByteCountMax = 65_536
 
-    /// - Throws: Where there was a store that has to be undone: SQLite would throw its journal away.
+    /// - Throws: Where there was a store, of which a journal or a log is left: SQLite would throw it away.
     private static func nothing(_ path: String, besides pageCountBefore: Int?) throws(StoreError) -> Finding {
         if let pageCountBefore, pageCountBefore > pageCountOfMaking {
             throw .strayJournal(path: path, journal: Journal.name(path))
         }
+        let log = StoreFiles.log(of: path)
+        guard !hasContent(log) else { throw .strayLog(path: path, log: log) }
         return .missing
     }
 
@@ -69,7 +73,9 @@ enum StoreFile {
         return number == 1 ? pageByteCountMax : number
     }
 
-    private static func check(_ header: [UInt8], path: String, byteCount: Int) throws(StoreError) {
+    private static func check(
+        _ header: [UInt8], path: String, byteCount: Int, hasJournal: Bool
+    ) throws(StoreError) {
         guard number(in: header, at: 68) == Int(Schema.applicationID) else {
             throw .foreign(path: path, detail: "another application wrote it")
         }
@@ -78,7 +84,7 @@ enum StoreFile {
             throw .newer(path: path, version: version, knownVersion: Schema.version)
         }
         let expected = pageByteCount(in: header) * number(in: header, at: 28)
-        guard byteCount >= expected || hasContent(StoreFiles.log(of: path)) || Journal.isThere(path) else {
+        guard byteCount >= expected || hasContent(StoreFiles.log(of: path)) || hasJournal else {
             // Pages that the file lacks may stand in the log, and those of an interrupted change are undone.
             throw .corrupt(path: path, detail: "it has \(byteCount) bytes of \(expected): its end is missing")
         }

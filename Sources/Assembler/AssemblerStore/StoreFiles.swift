@@ -24,7 +24,10 @@ struct StoreFiles {
 
     static func log(of path: String) -> String { "\(path)-wal" }
 
-    var isFileInPlace: Bool { Look(path) == .there(file) }
+    var isFileInPlace: Bool { isFile(Look(path)) }
+
+    /// Whether what was found at the store's path is the file.
+    func isFile(_ found: Look) -> Bool { found == .there(file) }
 
     /// Renames the log that was left without its file: SQLite would take it for that of whatever is put in the
     /// file's place, the copy of its content too, and write it into it.
@@ -38,7 +41,7 @@ struct StoreFiles {
     /// - Throws: `.displaced`, where the files are not what and where they were.
     func check(hasLog: Bool = false) throws(StoreError) {
         if hasLog && log == nil {
-            throw .displaced(path: path, detail: "its log, \(path)-wal, was removed", rescue: .missing)
+            throw .displaced(path: path, detail: "its log, \(StoreFiles.log(of: path)), was removed", rescue: .missing)
         }
         if let detail = displacement() {
             throw .displaced(path: path, detail: detail, rescue: .missing)
@@ -58,9 +61,9 @@ struct StoreFiles {
         }
         guard let log else { return nil }
         switch Look(StoreFiles.log(of: path)) {
-        case .absent: return "its log, \(path)-wal, was removed"
+        case .absent: return "its log, \(StoreFiles.log(of: path)), was removed"
         case .there(let found) where found != log:
-            return "another file took the place of its log, \(path)-wal"
+            return "another file took the place of its log, \(StoreFiles.log(of: path))"
         case .there, .unknown: return nil
         }
     }
