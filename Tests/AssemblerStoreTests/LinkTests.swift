@@ -59,7 +59,7 @@ struct LinkTests {
     @Test("where it leads elsewhere before anything is made, there is nothing to save")
     func ledElsewhere() throws {
         let kitchen = try Kitchen()
-        let link = try link(to: kitchen.path, in: kitchen)
+        let link = try link(to: "\(kitchen.folder)/one.sqlite", in: kitchen)
         let store = try Store.open(path: link)
         try FileManager.default.removeItem(atPath: link)
         _ = try self.link(to: "\(kitchen.folder)/other.sqlite", in: kitchen)

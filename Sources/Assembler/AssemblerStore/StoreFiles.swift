@@ -41,7 +41,8 @@ struct StoreFiles {
     /// - Throws: `.displaced`, where the files are not what and where they were.
     func check(hasLog: Bool = false) throws(StoreError) {
         if hasLog && log == nil {
-            throw .displaced(path: path, detail: "its log, \(StoreFiles.log(of: path)), was removed", rescue: .missing)
+            throw .displaced(
+                path: path, detail: "its log, \(StoreFiles.log(of: path)), was removed", rescue: .missing)
         }
         if let detail = displacement() {
             throw .displaced(path: path, detail: detail, rescue: .missing)

@@ -154,7 +154,7 @@ struct RunCommand: AsyncParsableCommand {
 
 struct VerifyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "verify", abstract: "Check every row of a store that no assembler has open.",
+        commandName: "verify", abstract: "Check every row of a store, and change nothing.",
         discussion: """
             Reads only. Exit code 0: every row is what was written. 74: it is not, or cannot be read.
 

@@ -53,7 +53,10 @@ struct MutationTests {
                 + "\(total.peakGrowthKibibytes >> 10) MiB more than at the start at most")
         #expect(total.findings.isEmpty, "\(total.findings.prefix(20).joined(separator: "\n"))")
         #expect(total.peakGrowthKibibytes < MutationTests.costFactor * 256 << 10)
-        #expect(total.refused > 0 && total.opened > 0)
+        // A few may all be of one kind.
+        if MutationTests.fileCount - MutationTests.firstFile >= 50 {
+            #expect(total.refused > 0 && total.opened > 0)
+        }
     }
 
     @Test(
