@@ -35,6 +35,46 @@ struct FirstStartTests {
         #expect(try Store.verify(path: kitchen.path).isSound)
     }
 
+    @Test("goes on where it has its marks and no table of its own yet", arguments: [false, true])
+    func withoutTables(hasMigrations: Bool) throws {
+        let kitchen = try Kitchen()
+        try FileManager.default.createDirectory(
+            at: URL(filePath: kitchen.path).deletingLastPathComponent(), withIntermediateDirectories: true)
+        let connection = try DatabaseQueue(path: kitchen.path)
+        try connection.writeWithoutTransaction { database in
+            try database.execute(sql: "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA application_id = 0x54726179")
+            try database.execute(sql: "PRAGMA journal_mode = WAL")
+        }
+        if hasMigrations {
+            // As GRDB's migrator makes it, in a transaction of its own.
+            try connection.write {
+                try $0.execute(sql: "CREATE TABLE grdb_migrations (identifier TEXT NOT NULL PRIMARY KEY)")
+            }
+        }
+        let pageCount = try connection.read { try Int.fetchOne($0, sql: "PRAGMA page_count") }
+        #expect(pageCount == (hasMigrations ? 4 : 1))
+        try connection.close()
+        let store = try Store.open(path: kitchen.path)
+        #expect(try store.begin(at: Sample.now).incarnation == 1)
+        try store.commit(Sample.accept(1))
+        try store.close()
+        #expect(try Store.verify(path: kitchen.path).isSound)
+    }
+
+    @Test("is not what a store is taken for whose first page has lost its tables (FM-22)")
+    func tablesLost() throws {
+        let kitchen = try FirstStartTests.store(.stopped)
+        var bytes = try kitchen.bytes
+        // The header of the page, behind that of the file: no cells. Their number stands at 3, their begin at 5.
+        for offset in 103..<107 { bytes[offset] = 0 }
+        bytes[105] = 0x10
+        try Data(bytes).write(to: URL(filePath: kitchen.path))
+        let before = try kitchen.files
+        let error = #expect(throws: StoreError.self) { try Store.open(path: kitchen.path) }
+        guard case .corrupt = error else { Issue.record("\(String(describing: error))"); return }
+        #expect(try kitchen.files == before)
+    }
+
     enum Beside: CaseIterable { case stopped, killed, copied, onlyLog }
 
     /// A whole store, which nobody was making when the journal was written.

@@ -53,7 +53,11 @@ struct Reader {
     private static func isReadable(_ database: Database, path: String) throws -> Bool {
         let applied = try Schema.migrator.appliedIdentifiers(database)
         let missing = try Schema.tables.filter { try !database.tableExists($0) }
-        if applied.isEmpty && missing == Schema.tables { return false }
+        if applied.isEmpty && missing == Schema.tables {
+            guard try Int.fetchOne(database, sql: "PRAGMA page_count") ?? 0 <= Schema.pageCountWithoutTables
+            else { throw Damage(row: "file", detail: "it has pages, and no tables") }
+            return false
+        }
         guard try !Schema.migrator.hasBeenSuperseded(database) else {
             throw StoreError.newer(path: path, version: Schema.version + 1, knownVersion: Schema.version)
         }

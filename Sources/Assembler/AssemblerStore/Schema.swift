@@ -10,6 +10,10 @@ enum Schema {
     /// Those that every version has.
     static let tables = ["assembler_start", "tray_order", "item_page", "outcome_batch", "attempt"]
 
+    /// Pages of a file whose making was interrupted before it had tables, at most: the first one, the map of pages that
+    /// goes with `auto_vacuum`, and the table of migrations, with its index, that the migrator makes by itself.
+    static let pageCountWithoutTables = 4
+
     static var migrator: DatabaseMigrator {
         var migrator = DatabaseMigrator()
         for (identifier, sql) in migrations {
