@@ -1,3 +1,4 @@
+import Seeded
 import Testing
 import Wire
 
@@ -210,6 +211,38 @@ struct TimersTests {
         #expect(timers.popDue(Instant(nanoseconds: 30)) == .orderBegins(OrderID(high: 0, low: 1)))
         #expect(timers.popDue(Instant(nanoseconds: 30)) == .pulse)
         #expect(timers.popDue(Instant(nanoseconds: 30)) == nil)
+    }
+
+    @Test(
+        "come up in order, whatever they are for and in whatever order they are set",
+        arguments: UInt64(1)...20)
+    func anyOrder(seed: UInt64) {
+        var dice = SplitMix(seed: seed)
+        var (timers, now): (Timers, Int64) = (Timers(), 0)
+        var expected: [(at: Int64, event: TimedEvent)] = []
+        for number in 0..<2_000 as Range<UInt64> {
+            let at = now + Int64(dice.below(dice.below(10) == 0 ? 200 : 5))
+            let event: TimedEvent =
+                dice.below(3) == 0
+                ? .orderBegins(OrderID(high: 0, low: number))
+                : .attemptTimeout(LeaseKey(incarnation: 1, number: number))
+            timers.set(event, at: Instant(nanoseconds: at))
+            expected.append((at, event))
+            if dice.below(100) == 0 {
+                let isKept = { (event: TimedEvent) in if case .orderBegins = event { true } else { false } }
+                timers.prune(isLive: isKept)
+                expected.removeAll { !isKept($0.event) }
+            }
+            if dice.below(2) == 0 { now += Int64(dice.below(3)) }
+            while let next = expected.map(\.at).min(), next <= now {
+                #expect(timers.next == Instant(nanoseconds: next))
+                // The first of them that was set.
+                let position = expected.firstIndex { $0.at == next } ?? 0
+                #expect(timers.popDue(Instant(nanoseconds: now)) == expected.remove(at: position).event)
+            }
+            #expect(timers.popDue(Instant(nanoseconds: now)) == nil)
+            #expect(timers.count == expected.count)
+        }
     }
 
     @Test("that are stale do not pile up (FM-44)")

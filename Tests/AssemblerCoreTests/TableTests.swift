@@ -5,13 +5,16 @@ import Testing
 
 @Suite("A table")
 struct TableTests {
-    @Test("holds what a dictionary would hold, whatever is done to it", arguments: UInt64(1)...20)
-    func likeADictionary(seed: UInt64) {
+    /// With few keys, which are looked through, and with many, which are hashed.
+    @Test(
+        "holds what a dictionary would hold, whatever is done to it", arguments: UInt64(1)...20,
+        [12, 18, 60])
+    func likeADictionary(seed: UInt64, keyCount: Int) {
         var dice = SplitMix(seed: seed)
         var table = Table<Int, [Int]>()
         var model: [Int: [Int]] = [:]
         for step in 0..<2_000 {
-            let key = dice.below(12)
+            let key = dice.below(keyCount)
             switch dice.below(7) {
             case 0:
                 table[key] = [step]
@@ -27,7 +30,7 @@ struct TableTests {
                 model[key, default: []].append(step)
             case 4:
                 // Wherever it is said to stand: another's place, a free one, or none.
-                #expect(table.visit(key, near: dice.below(16)) { $0.count } == model[key]?.count)
+                #expect(table.visit(key, near: dice.below(keyCount + 4)) { $0.count } == model[key]?.count)
             case 5:
                 #expect(table.visit(key) { $0.count } == model[key]?.count)
             default:

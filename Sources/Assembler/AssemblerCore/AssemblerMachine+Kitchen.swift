@@ -4,12 +4,16 @@ import Wire
 extension AssemblerMachine {
     mutating func worker(_ connection: ConnectionID, _ message: consuming WorkerMessage, now: Moment) {
         let session = message.session
+        if case .results = message.body {
+            // Judged by their leases alone, whatever became of the session that brings them. Read where they stand: to
+            // walk over them would copy each.
+            let results = message.results.results
+            for index in results.indices { receive(results, at: index, from: connection, now: now) }
+            _ = isHeard(connection, session, now: now)
+            return
+        }
         switch message.body.take() {
         case .hello(let hello): greet(connection, hello, now: now)
-        case .results(let batch):
-            // Judged by their leases alone, whatever became of the session that brings them.
-            for result in batch.results { receive(result, from: connection, now: now) }
-            _ = isHeard(connection, session, now: now)
         case let body:
             if isHeard(connection, session, now: now) { take(body, from: connection, now: now) }
         }

@@ -17,15 +17,17 @@ extension AssemblerMachine {
     private mutating func leaseOut(at station: StationIndex, now: Moment) {
         guard stations[station.value].hasQueue else { return }
         var openings = Openings(at: stations[station.value], among: sessions)
+        round.step.actions.reserveMore(min(openings.credit, stations[station.value].waitingCount))
         leaseReturned(at: station, to: &openings, now: now)
         var passedOver: [Station.QueuedOrder] = []
         while let best = openings.best, let queued = stations[station.value].dequeue() {
-            switch takeNext(of: queued.order, at: station, best: best) {
+            switch takeNext(of: queued, at: station, best: best) {
             case .item(let index, let place):
                 let item = ItemKey(order: queued.order, index: index)
                 grant(item, at: station, to: place, of: &openings, now: now)
                 guard trays.visit(queued.order, { $0.endTurn(at: station) }) == true else { continue }
-                stations[station.value].enqueue(queued.order, priority: queued.priority)
+                stations[station.value].enqueue(
+                    queued.order, trayPosition: queued.trayPosition, priority: queued.priority)
             case .nothing, nil:
                 _ = trays[queued.order]?.endTurn(at: station)
             case .wait:
@@ -37,11 +39,13 @@ extension AssemblerMachine {
     }
 
     /// - Parameter best: the place that gets what any worker may have.
-    private mutating func takeNext(of order: OrderID, at station: StationIndex, best: Int) -> Tray.Next? {
-        if let item = trays.visit(order, { $0.takeUntried(at: station) }) ?? nil {
-            return .item(item, place: best)
-        }
-        return trays[order]?.takeNext(at: station, of: stations[station.value], among: sessions, best: best)
+    private mutating func takeNext(
+        of queued: Station.QueuedOrder, at station: StationIndex, best: Int
+    ) -> Tray.Next? {
+        let untried = trays.visit(queued.order, near: queued.trayPosition) { $0.takeUntried(at: station) }
+        if let item = untried ?? nil { return .item(item, place: best) }
+        return trays[queued.order]?.takeNext(
+            at: station, of: stations[station.value], among: sessions, best: best)
     }
 
     /// What a lost worker held goes first.
@@ -87,11 +91,12 @@ extension AssemblerMachine {
         stations[station.value].take(place)
         _ = sessions.visit(connection, near: positions.session) { $0.leasedCount += 1 }
         stations[station.value].leasedCount += 1
-        leases[key] = HeldLease(
-            key: key, item: item, station: station, connection: connection, place: place,
-            positions: positions,
-            attempt: attempt.number,
-            leasedAt: now)
+        leases.give(
+            HeldLease(
+                key: key, item: item, station: station, connection: connection, place: place,
+                positions: positions,
+                attempt: attempt.number,
+                leasedAt: now))
         armTimeout(key, nanoseconds: attempt.timeoutNanoseconds, now: now.instant)
         round.step.actions.append(
             .lease(
@@ -172,7 +177,8 @@ extension AssemblerMachine {
         guard trays.visit(order, { $0.joinQueue(at: station) }) == true,
             let priority = trays.visit(order, { $0.priority })
         else { return }
-        stations[station.value].enqueue(order, priority: priority)
+        stations[station.value].enqueue(
+            order, trayPosition: trays.position(of: order), priority: priority)
         markChanged(station)
     }
 }

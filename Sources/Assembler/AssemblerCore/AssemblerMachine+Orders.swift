@@ -248,7 +248,8 @@ extension AssemblerMachine {
                 "\(openItemCount) items are open, and at most \(configuration.openItemCountMax) may be"
             )
         }
-        let byteCount = items.reduce(0) { $0 + $1.payload.data.count }
+        var byteCount = 0
+        for index in items.indices { byteCount += items[index].payload.data.count }
         guard openBytes + byteCount <= configuration.openBytesMax else {
             return (
                 .full,

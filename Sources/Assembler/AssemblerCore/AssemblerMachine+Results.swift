@@ -3,32 +3,33 @@ import Wire
 // How leases end.
 extension AssemblerMachine {
     /// A result is judged by its lease alone, and always acknowledged, or its worker would hold it for ever.
-    mutating func receive(_ result: consuming ItemResult, from connection: ConnectionID, now: Moment) {
+    mutating func receive(
+        _ results: [ItemResult], at place: Int, from connection: ConnectionID, now: Moment
+    ) {
         var ack = Ack()
-        ack.lease = result.lease
-        ack.fate = judge(result, from: connection, now: now)
+        ack.lease = results[place].lease
+        ack.fate = judge(results, at: place, LeaseKey(ack.lease), from: connection, now: now)
         round.acks.append(consume ack, at: connection)
     }
 
     private mutating func judge(
-        _ result: consuming ItemResult, from connection: ConnectionID, now: Moment
+        _ results: [ItemResult], at place: Int, _ key: LeaseKey, from connection: ConnectionID, now: Moment
     ) -> Ack.Fate {
-        let key = LeaseKey(result.lease)
-        guard let order = OrderID(result.order), mayHaveGiven(key) else { return .unknown }
-        let item = ItemKey(order: order, index: Int(result.index))
+        guard let order = OrderID(results[place].order), mayHaveGiven(key) else { return .unknown }
+        let item = ItemKey(order: order, index: Int(results[place].index))
         let held = leases[key]
         if let held {
             guard held.item == item else { return .unknown }
             end(held)
         }
-        let position = held?.positions.tray ?? 0
-        guard let state = trays.visit(order, near: position, { $0.state(of: item.index) }) ?? nil else {
+        let trayPosition = held?.positions.tray ?? 0
+        guard let state = trays.visit(order, near: trayPosition, { $0.state(of: item.index) }) ?? nil else {
             return isOurs(key) ? late(item, from: connection) : .unknown
         }
         let holder = held?.connection ?? connection
-        let ran = Int64(clamping: result.elapsedUs / 1_000)
-        switch result.ending.take() {
-        case .done(let content):
+        // Most are done: to choose among all endings would copy it first.
+        if case .done = results[place].ending {
+            let content = results[place].done
             guard content.data.count <= Limits.contentBytesMax else {
                 let failure = tooLarge(content)
                 let isOfUse = fail(item, key, failure, by: holder, startedAt: held?.leasedAt.wall, now: now)
@@ -38,9 +39,12 @@ extension AssemblerMachine {
             // A success fills an empty slot, whatever became of its lease.
             if case .settled = state { return late(item, from: connection) }
             let worker = sessions.visit(holder) { $0.countDone() } ?? ""
+            let ran = Int64(clamping: results[place].elapsedUs / 1_000)
             let startedAt = startOfAttempt(held, ran: ran, now: now)
             settle(item, .done(content, by: worker, startedAt: startedAt), now: now)
             return .stored
+        }
+        switch results[place].ending {
         case .failed(let failure):
             sessions[holder]?.failedCount += 1
             if let held, held.state == .running, !failure.permanent {
@@ -58,8 +62,8 @@ extension AssemblerMachine {
             }
             offerAgain(item, key)
             return .stored
-        case nil:
-            // Its handler has ended in a way that this version does not know.
+        case .done, nil:
+            // Not done, as that was above: its handler has ended in a way that this version does not know.
             if let held { countReturn(held, now: now.instant) }
             offerAgain(item, key)
             return .invalid
@@ -217,7 +221,7 @@ extension AssemblerMachine {
 
     /// The handler has ended: its place is free again.
     private mutating func end(_ held: HeldLease) {
-        leases[held.key] = nil
+        leases.remove(held.key)
         let runsNothing = sessions.visit(held.connection, near: held.positions.session) { session in
             session.leasedCount -= 1
             if held.state == .revoked { session.stoppingCount -= 1 }

@@ -176,6 +176,12 @@ extension Outcome {
 }
 
 extension Array {
+    /// Makes room for so many more elements. Grows as appending would, at least: it may be called again and again.
+    mutating func reserveMore(_ count: Int) {
+        guard capacity - self.count < count else { return }
+        reserveCapacity(Swift.max(2 * capacity, self.count + count))
+    }
+
     fileprivate func chunks(of size: Int) -> [[Element]] {
         guard count > size else { return isEmpty ? [] : [self] }
         return stride(from: 0, to: count, by: size).map { Array(self[$0..<Swift.min($0 + size, count)]) }

@@ -24,24 +24,43 @@ struct Leases {
     /// In no particular order.
     var values: [HeldLease] { row.compactMap { $0 } + others.values }
 
-    /// Setting `nil` removes. A lease that this incarnation gives follows the one that it gave before.
+    /// Setting `nil` removes.
     subscript(key: LeaseKey) -> HeldLease? {
         get {
             if let position = position(of: key) { return row[position] }
             return isOther(key) ? others[key] : nil
         }
         set {
-            guard !isOther(key) else { return others[key] = newValue }
-            if let position = position(of: key) {
-                countInRow += (newValue == nil ? 0 : 1) - (row[position] == nil ? 0 : 1)
+            guard let newValue else { return remove(key) }
+            if isOther(key) {
+                others[key] = newValue
+            } else if let position = position(of: key) {
+                if row[position] == nil { countInRow += 1 }
                 row[position] = newValue
-            } else if let newValue {
-                precondition(key.number == firstNumber + UInt64(row.count), "lease \(key) left out others")
-                row.append(newValue)
-                countInRow += 1
+            } else {
+                give(newValue)
             }
-            shorten()
         }
+    }
+
+    /// A lease of this incarnation. It follows the one that was given before it.
+    mutating func give(_ lease: HeldLease) {
+        precondition(
+            lease.key.incarnation == incarnation && lease.key.number == firstNumber + UInt64(row.count),
+            "lease \(lease.key) left out others")
+        row.append(lease)
+        countInRow += 1
+        shorten()
+    }
+
+    mutating func remove(_ key: LeaseKey) {
+        guard let position = position(of: key) else {
+            if isOther(key) { others[key] = nil }
+            return
+        }
+        if row[position] != nil { countInRow -= 1 }
+        row[position] = nil
+        shorten()
     }
 
     private func isOther(_ key: LeaseKey) -> Bool {

@@ -17,15 +17,18 @@ struct Openings {
     }
 
     private var heap: Heap<Opening>
+    /// How many leases they take together.
+    let credit: Int
 
     init(at station: Station, among sessions: Sessions) {
-        heap = Heap(
-            station.places.indices.compactMap { place in
-                let credit = station.places[place].credit
-                guard credit > 0 else { return nil }
-                let load = sessions[station.places[place].connection]?.leasedCount ?? 0
-                return Opening(credit: credit, load: load, place: place)
-            })
+        let openings: [Opening] = station.places.indices.compactMap { place in
+            let credit = station.places[place].credit
+            guard credit > 0 else { return nil }
+            let load = sessions[station.places[place].connection]?.leasedCount ?? 0
+            return Opening(credit: credit, load: load, place: place)
+        }
+        credit = openings.reduce(0) { $0 + $1.credit }
+        heap = Heap(openings)
     }
 
     /// Who gets the next item that any worker may have; `nil` when nobody has credit.

@@ -36,6 +36,7 @@ struct Station {
     /// An order in the queue. `since` counts the turns of the station: who waits longest has the lowest.
     private struct Turn {
         let order: OrderID
+        let trayPosition: Int
         let since: UInt64
     }
 
@@ -75,9 +76,11 @@ struct Station {
     // MARK: Turns
 
     /// The order takes its place behind the others of its priority.
-    mutating func enqueue(_ order: OrderID, priority: Int) {
+    /// - Parameter trayPosition: where its tray stands in the table of them.
+    mutating func enqueue(_ order: OrderID, trayPosition: Int, priority: Int) {
         turnCount += 1
-        insert(Turn(order: order, since: turnCount), priority: priority, atFront: false)
+        let turn = Turn(order: order, trayPosition: trayPosition, since: turnCount)
+        insert(turn, priority: priority, atFront: false)
     }
 
     /// Takes out the order whose turn it is.
@@ -88,7 +91,9 @@ struct Station {
             ? levels.indices.min { firstTurn(of: $0) < firstTurn(of: $1) }
             : levels.firstIndex { !$0.turns.isEmpty }
         guard let level, let turn = levels[level].turns.popFirst() else { return nil }
-        return QueuedOrder(order: turn.order, priority: levels[level].priority, since: turn.since)
+        return QueuedOrder(
+            order: turn.order, trayPosition: turn.trayPosition, priority: levels[level].priority,
+            since: turn.since)
     }
 
     /// Levels from which all were taken, and to which none came back.
@@ -98,11 +103,13 @@ struct Station {
 
     /// The order keeps its turn: nobody could take its items.
     mutating func putBack(_ queued: QueuedOrder) {
-        insert(Turn(order: queued.order, since: queued.since), priority: queued.priority, atFront: true)
+        let turn = Turn(order: queued.order, trayPosition: queued.trayPosition, since: queued.since)
+        insert(turn, priority: queued.priority, atFront: true)
     }
 
     struct QueuedOrder: Equatable {
         let order: OrderID
+        let trayPosition: Int
         let priority: Int
         fileprivate let since: UInt64
     }

@@ -44,8 +44,15 @@ struct Table<Key: Hashable, Value> {
 
     /// Appends to the array of `key`, which is made where there is none.
     mutating func append<Element>(_ element: consuming Element, at key: Key) where Value == [Element] {
-        let position = find(key) ?? insert([], for: key)
+        let position = find(key) ?? insert(roomy(), for: key)
         places[position]!.append(consume element)
+    }
+
+    /// An array that a few find room in before it grows.
+    private func roomy<Element>() -> [Element] where Value == [Element] {
+        var array: [Element] = []
+        array.reserveCapacity(16)
+        return array
     }
 
     /// Setting `nil` removes.
@@ -66,9 +73,15 @@ struct Table<Key: Hashable, Value> {
 
     private mutating func find(_ key: Key) -> Int? {
         if let latest, latest.key == key { return latest.position }
-        guard let position = positions[key] else { return nil }
+        guard let position = search(for: key) else { return nil }
         latest = (key, position)
         return position
+    }
+
+    private func search(for key: Key) -> Int? {
+        // A few are looked through more quickly than one is hashed.
+        guard keys.count <= 16 else { return positions[key] }
+        return keys.indices.first { keys[$0] == key && places[$0 + 1] != nil }.map { $0 + 1 }
     }
 
     private mutating func find(_ key: Key, near position: Int) -> Int? {

@@ -1,3 +1,4 @@
+import DequeModule
 import HeapModule
 import Wire
 
@@ -21,6 +22,8 @@ enum TimedEvent: Equatable {
 }
 
 /// A queue of deadlines, the nearest first; those of one instant in the order in which they were set.
+///
+/// Most are those of attempts, each as a rule no earlier than the one that was set before it: such a row needs no heap.
 struct Timers {
     private struct Entry: Comparable {
         let at: Instant
@@ -34,30 +37,47 @@ struct Timers {
         static func == (left: Entry, right: Entry) -> Bool { left.sequence == right.sequence }
     }
 
+    /// Of attempts, in the order of their instants.
+    private var row: Deque<Entry> = []
+    /// All others.
     private var heap = Heap<Entry>()
     private var sequence: UInt64 = 0
     private var countAfterPruning = 0
 
-    var next: Instant? { heap.min?.at }
-    var count: Int { heap.count }
+    var next: Instant? { first?.at }
+    var count: Int { row.count + heap.count }
+
+    private var isFirstInRow: Bool {
+        guard let inRow = row.first else { return false }
+        return heap.min.map { inRow < $0 } ?? true
+    }
+    private var first: Entry? { isFirstInRow ? row.first : heap.min }
 
     mutating func set(_ event: TimedEvent, at instant: Instant) {
         sequence += 1
-        heap.insert(Entry(at: instant, sequence: sequence, event: event))
+        let entry = Entry(at: instant, sequence: sequence, event: event)
+        if case .attemptTimeout = event, row.last.map({ $0.at <= instant }) ?? true {
+            row.append(entry)
+        } else {
+            heap.insert(entry)
+        }
     }
 
     mutating func popDue(_ now: Instant) -> TimedEvent? {
-        guard let first = heap.min, first.at <= now else { return nil }
-        heap.removeMin()
+        guard let first, first.at <= now else { return nil }
+        if isFirstInRow { row.removeFirst() } else { heap.removeMin() }
         return first.event
     }
 
     /// Stale timers may be the greater part: time to prune, so that memory follows the open work.
-    var mayBeStale: Bool { heap.count > 2 * countAfterPruning + 1_024 }
+    var mayBeStale: Bool { count > 2 * countAfterPruning + 1_024 }
 
     /// Throws stale timers out.
     mutating func prune(isLive: (TimedEvent) -> Bool) {
+        var left = Deque<Entry>(minimumCapacity: row.count)
+        for entry in row where isLive(entry.event) { left.append(entry) }
+        row = left
         heap = Heap(heap.unordered.filter { isLive($0.event) })
-        countAfterPruning = heap.count
+        countAfterPruning = count
     }
 }

@@ -88,6 +88,8 @@ struct Tray {
     func kind(of index: Int) -> Kind { kinds[Int(slots[index].kind)] }
 
     /// - Returns: `nil` for an index that the tray does not have, and while it is filling.
+    // Part of its callers: a call would copy the tray.
+    @inline(__always)
     func state(of index: Int) -> Slot.State? {
         phase != .filling && slots.indices.contains(index) ? slots[index].state : nil
     }
@@ -372,7 +374,7 @@ struct Tray {
         return lines[line].isQueued
     }
 
-    // Part of its callers: a call would copy the tray.
+    // Part of its callers, as `state`.
     @inline(__always)
     private func knownLine(at station: StationIndex) -> Int? {
         // Most orders need one station only.
