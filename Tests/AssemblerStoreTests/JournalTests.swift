@@ -139,6 +139,23 @@ struct JournalTests {
         try store.close()
     }
 
+    @Test(
+        "of which nothing says that it undoes nothing, a journal keeps a start from a store that somebody reads"
+    )
+    func damagedBesideReader() throws {
+        let kitchen = try Kitchen.killed(after: Sample.accept(1), and: Sample.accept(2))
+        let other = try DatabasePool(path: kitchen.path)
+        try other.read { database in
+            _ = try Int.fetchOne(database, sql: "SELECT count(*) FROM tray_order")
+            try Data([1] + [UInt8](repeating: 0, count: 511))
+                .write(to: URL(filePath: "\(kitchen.path)-journal"))
+            let error = #expect(throws: StoreError.self) { try Store.open(path: kitchen.path) }
+            guard case .busy = error else { Issue.record("\(String(describing: error))"); return }
+        }
+        try other.close()
+        try Store.open(path: kitchen.path).close()
+    }
+
     @Test("a journal that undoes nothing keeps no start from a store that somebody reads")
     func besideReader() throws {
         let kitchen = try Kitchen.killed(after: Sample.accept(1), and: Sample.accept(2))

@@ -29,7 +29,7 @@ CRASH = re.compile(r"Fatal error|Crash|crashed|Precondition|Assertion|SIG(SEGV|A
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports for a server that is started again and again: none that the system gives to outgoing connections."""
+    """Ports for a server that is started again and again: none that the system gives to outgoing connections, by default."""
     ports: list[int] = []
     for port in random.sample(range(10_000, 32_000), 1_000):
         with socket.socket() as probe:

@@ -17,7 +17,9 @@ extension AssemblerMachine {
     private mutating func leaseOut(at station: StationIndex, now: Moment) {
         guard stations[station.value].hasQueue else { return }
         var openings = Openings(at: stations[station.value], among: sessions)
-        round.step.actions.reserveMore(min(openings.credit, stations[station.value].waitingCount))
+        // Not all that wait may be leased.
+        round.step.actions.reserveMore(
+            min(openings.credit, stations[station.value].waitingCount, Limits.batchCountMax))
         leaseReturned(at: station, to: &openings, now: now)
         var passedOver: [Station.QueuedOrder] = []
         while let best = openings.best, let queued = stations[station.value].dequeue() {

@@ -74,7 +74,7 @@ struct Timers {
 
     /// Throws stale timers out.
     mutating func prune(isLive: (TimedEvent) -> Bool) {
-        var left = Deque<Entry>(minimumCapacity: row.count)
+        var left: Deque<Entry> = []
         for entry in row where isLive(entry.event) { left.append(entry) }
         row = left
         heap = Heap(heap.unordered.filter { isLive($0.event) })

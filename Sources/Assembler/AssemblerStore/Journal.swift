@@ -23,6 +23,15 @@ enum Journal {
         return header[16..<20].reduce(0) { $0 << 8 | Int($1) }
     }
 
+    /// Whether SQLite takes the journal for one that undoes nothing, by its first byte.
+    private static func isBlank(_ path: String) -> Bool {
+        let descriptor = open(name(path), O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return false }
+        defer { close(descriptor) }
+        var first: UInt8 = 1
+        return pread(descriptor, &first, 1, 0) == 1 && first == 0
+    }
+
     /// Has SQLite put back what an interrupted change to a whole store had overwritten, and removes the journal. The
     /// log stays as it is.
     ///
@@ -40,9 +49,8 @@ enum Journal {
                 try database.execute(sql: "ROLLBACK")
             }
             try connection.close()
-        } catch DatabaseError.SQLITE_BUSY where pageCountBefore(path) == nil {
-            // Nothing is to be undone. Who only reads is not in the way, and a program that is about to write is when
-            // it is met with SQLite's locks.
+        } catch DatabaseError.SQLITE_BUSY where isBlank(path) && StoreFile.hasLogMark(path) {
+            // Nothing is to be undone, and who works on a store with a log writes no journal: somebody reads.
         }
     }
 

@@ -21,7 +21,7 @@ public final class Store {
     private var reader: Reader
     private var writer: DatabaseQueue?
     private let lock: StoreLock
-    /// There is none yet, and none has been made.
+    /// There was none at the start, and no start has succeeded: nothing was ever accepted in it.
     private(set) var isUnmade: Bool
     /// The files that are open; `nil` while an empty store in memory stands for one that is not there yet.
     private(set) var files: StoreFiles?

@@ -53,6 +53,12 @@ enum StoreFile {
         return .making
     }
 
+    /// Whether the file at `path` is marked as one whose changes go to a log.
+    static func hasLogMark(_ path: String) -> Bool {
+        let header = try? OpenedFile(path).beginning(byteCount: headerByteCount).bytes
+        return header.map { $0.count == headerByteCount && $0[18] == 2 } ?? false
+    }
+
     /// What the making of a store changes through a journal: none, or the first page alone, without a table. The log
     /// gets its first content after that.
     private static let pageCountOfMaking = 1

@@ -60,7 +60,7 @@ struct MutationTests {
     }
 
     @Test(
-        "that only writing finds damaged, or whose log has no whole commit, stay as they are when refused (FM-22)",
+        "that only writing finds damaged, or without commits or tables, stay as they are when refused (FM-22)",
         arguments: [
             3_836, 12_382, 16_172, 25_622, 30_050, 32_475, 36_502, 37_184, 40_266, 44_204, 44_381, 47_843,
             51_894, 71_769, 82_261,
