@@ -249,6 +249,7 @@ extension AssemblerMachine {
             )
         }
         var byteCount = 0
+        // As in `add`: no copies.
         for index in items.indices { byteCount += items[index].payload.data.count }
         guard openBytes + byteCount <= configuration.openBytesMax else {
             return (
