@@ -80,17 +80,7 @@ public enum Frames {
 
 extension OrderID {
     /// From a message's field; `nil` where it is not 16 bytes.
-    public init?(_ field: Data) {
-        // Two words at once: every result brings one, and a walk over `Data` by its bytes is slow.
-        let id: OrderID? = field.withUnsafeBytes { bytes in
-            guard bytes.count == OrderID.byteCount else { return nil }
-            return OrderID(
-                high: UInt64(bigEndian: bytes.loadUnaligned(as: UInt64.self)),
-                low: UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self)))
-        }
-        guard let id else { return nil }
-        self = id
-    }
+    public init?(_ field: Data) { self.init(bytes: field) }
 
     /// For a message's field.
     public var data: Data { withBytes { Data($0) } }

@@ -48,6 +48,8 @@ public struct Moment: Hashable, Sendable {
 extension Duration {
     /// The whole of it in nanoseconds; durations beyond 292 years saturate.
     public var nanoseconds: Int64 {
+        // Up to 18 seconds, which is most of them, without arithmetic of 128 bits.
+        if let attoseconds = UInt64(exactly: attoseconds) { return Int64(attoseconds / 1_000_000_000) }
         let (seconds, attoseconds) = components
         let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
         guard !overflow else { return seconds > 0 ? .max : .min }

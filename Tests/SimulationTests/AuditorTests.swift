@@ -249,7 +249,7 @@ struct AuditorTests {
             let result = ItemResult.with {
                 $0.lease = LeaseID(incarnation: 1, number: 1)
                 $0.order = order.data
-                $0.done = Nature.result(order, 0)
+                $0.done = Nature.result(ItemRef(order: order, index: 0))
             }
             auditor.handled(
                 .worker(worker, WorkerMessage.with { $0.results.results = [result] }), Step())

@@ -161,7 +161,7 @@ extension Auditor {
     }
 
     private func checkDone(_ outcome: Outcome, _ item: ItemRef) {
-        let isTrue = outcome.result == Nature.result(item.order, item.index) && successes.contains(item)
+        let isTrue = Nature.isResult(outcome.result, of: item) && successes.contains(item)
         let isLie = outcome.result == Nature.lie && lies.contains(item)
         expect(
             isTrue || isLie,

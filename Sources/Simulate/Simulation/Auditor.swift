@@ -179,13 +179,12 @@ struct Auditor: ~Copyable {
 
     // MARK: What is true
 
-    mutating func started(_ lease: Lease, by worker: Int, process: Int) {
+    mutating func started(_ lease: Lease, of item: ItemRef, by worker: Int, process: Int) {
         let key = StartedLease(worker: worker, process: process, lease: LeaseNumber(lease.lease))
         let isNew = startedLeases.insert(key).inserted
         expect(
             isNew, "\(lease.lease.text) is started twice by worker \(worker + 1)"
         )
-        guard let item = ItemRef(lease) else { return blame("a lease names no order") }
         guard let record = records[item.order], record.items.indices.contains(item.index) else {
             return blame("\(item.text) is started, and is not in the store")
         }
@@ -197,25 +196,17 @@ struct Auditor: ~Copyable {
             "\(item.text) is started with what is another item's")
     }
 
-    mutating func succeeded(_ lease: Lease) {
-        if let item = ItemRef(lease) { successes.insert(item) }
-    }
+    mutating func succeeded(_ item: ItemRef) { successes.insert(item) }
 
-    mutating func failedForGood(_ lease: Lease) {
-        if let item = ItemRef(lease) { permanentFailures.insert(item) }
-    }
+    mutating func failedForGood(_ item: ItemRef) { permanentFailures.insert(item) }
 
-    mutating func poisonKilled(_ lease: Lease) {
-        guard let item = ItemRef(lease) else { return }
+    mutating func poisonKilled(_ item: ItemRef) {
         poisonDeaths[item, default: 0] += 1
         checkDeaths(of: item)
     }
 
-    mutating func workerEnded(running: [Lease]) {
-        for lease in running {
-            guard let item = ItemRef(lease) else { continue }
-            sharedMax[item] = max(sharedMax[item] ?? 0, running.count)
-        }
+    mutating func workerEnded(running: [ItemRef]) {
+        for item in running { sharedMax[item] = max(sharedMax[item] ?? 0, running.count) }
     }
 
     mutating func lied(_ result: ItemResult) {
@@ -233,9 +224,12 @@ struct Auditor: ~Copyable {
     func customerHears(_ batch: OutcomeBatch, after landing: Int) {
         told(batch.summary, "outcomes")
         guard let order = OrderID(batch.summary.order), let record = records[order] else { return }
-        let stored = record.outcomes.dropFirst(landing).prefix(batch.outcomes.count)
+        let isStored = batch.outcomes.indices.allSatisfy { position in
+            record.outcomes.indices.contains(landing + position)
+                && record.outcomes[landing + position] == batch.outcomes[position]
+        }
         expect(
-            stored.elementsEqual(batch.outcomes),
+            isStored,
             "a watcher of \(order) hears, after landing \(landing), what is not in the store")
     }
 

@@ -62,7 +62,7 @@ private struct CoreBench {
     private var sessions: [ConnectionID: UInt64] = [:]
     private var grants: [(ConnectionID, Grant)] = []
     private let producer = ConnectionID(1)
-    private let done = Nature.result(OrderID(high: 1, low: 1), 1)
+    private let done = Nature.result(ItemRef(order: OrderID(high: 1, low: 1), index: 1))
 
     init() {
         core = AssemblerMachine(configuration: CoreConfiguration(), incarnation: 1, now: now)

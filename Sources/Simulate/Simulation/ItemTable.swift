@@ -6,7 +6,23 @@ struct ItemRef: Hashable {
     let order: OrderID
     let index: Int
 
-    var text: String { "\(order)[\(index)]" }
+    var text: String { withText { String(decoding: $0, as: UTF8.self) } }
+
+    /// The text's bytes, without a string that is made for it.
+    func withText<Result>(_ use: (UnsafeRawBufferPointer) -> Result) -> Result {
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: OrderID.characterCount + 22) { text in
+            order.write(to: text)
+            var count = OrderID.characterCount
+            func append(_ character: Unicode.Scalar) {
+                text[count] = UInt8(ascii: character)
+                count += 1
+            }
+            append("[")
+            for digit in String(index).utf8 { append(Unicode.Scalar(digit)) }
+            append("]")
+            return use(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(text)[..<count]))
+        }
+    }
 }
 
 extension ItemRef {

@@ -55,14 +55,17 @@ enum Nature: Equatable {
     }
 
     /// What a handler brings for this item, and for no other.
-    static func result(_ order: OrderID, _ index: Int) -> Content {
-        var text = order.description
-        text += "["
-        text += String(index)
-        text += "]"
-        return Content.with { content in
+    static func result(_ item: ItemRef) -> Content {
+        Content.with { content in
             content.kind = .text
-            content.data = text.withUTF8 { .init(buffer: $0) }
+            content.data = item.withText { .init(bytes: $0.baseAddress!, count: $0.count) }
+        }
+    }
+
+    static func isResult(_ content: Content, of item: ItemRef) -> Bool {
+        guard content.kind == .text else { return false }
+        return content.data.withUnsafeBytes { data in
+            item.withText { data.count == $0.count && data.elementsEqual($0) }
         }
     }
 

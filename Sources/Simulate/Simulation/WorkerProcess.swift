@@ -17,7 +17,8 @@ struct WorkerProcess {
 
     /// A handler that runs.
     struct Handler {
-        let lease: Lease
+        let lease: LeaseID
+        let item: ItemRef
         /// Counts what was set for its end: only the last of it holds.
         var turn: Int
         var outcome: HandlerOutcome
@@ -103,7 +104,7 @@ extension World {
         if let connection = workers[index].link.connection {
             end(connection, by: .client, isTold: cuts[party].map { $0 <= now.instant } ?? true)
         }
-        auditor.workerEnded(running: workers[index].handlers.values.map(\.lease))
+        auditor.workerEnded(running: workers[index].handlers.values.map(\.item))
         workers[index].running = nil
         workers[index].handlers = [:]
         workers[index].link.phase = .closed
@@ -190,7 +191,7 @@ extension World {
             }
         }
         if let connection = workers[index].link.connection { end(connection, by: .client, isTold: true) }
-        auditor.workerEnded(running: workers[index].handlers.values.map(\.lease))
+        auditor.workerEnded(running: workers[index].handlers.values.map(\.item))
         workers[index].running = nil
         workers[index].handlers = [:]
         workers[index].link.phase = .closed
@@ -201,17 +202,15 @@ extension World {
     // MARK: Handlers
 
     private mutating func start(_ lease: Lease, by index: Int) {
-        auditor.started(lease, by: index, process: workers[index].process)
+        guard let item = ItemRef(lease) else { return auditor.blame("a lease names no order") }
+        auditor.started(lease, of: item, by: index, process: workers[index].process)
         let nature = Nature(lease.payload)
         var span = Nature.duration(lease.payload)
         var outcome = HandlerOutcome.failed(message: "broken", isPermanent: false)
         switch nature {
-        case .done:
-            outcome = .done(Nature.result(OrderID(lease.order) ?? OrderID(high: 0, low: 0), Int(lease.index)))
+        case .done: outcome = .done(Nature.result(item))
         case .doneAt(let attempt):
-            if Int(lease.attempt) >= attempt, let order = OrderID(lease.order) {
-                outcome = .done(Nature.result(order, Int(lease.index)))
-            }
+            if Int(lease.attempt) >= attempt { outcome = .done(Nature.result(item)) }
         case .fails, .poison: break
         case .failsForGood: outcome = .failed(message: "for good", isPermanent: true)
         case .endless: span = .seconds(3_600)
@@ -224,7 +223,8 @@ extension World {
         let isStubborn = isFaulty && plan.has(.stubbornHandlers) && handlerDice.chance(40)
         let number = LeaseNumber(lease.lease)
         workers[index].handlers[number] = WorkerProcess.Handler(
-            lease: lease, turn: 0, outcome: outcome, endsProcess: nature == .poison, isStubborn: isStubborn)
+            lease: lease.lease, item: item, turn: 0, outcome: outcome, endsProcess: nature == .poison,
+            isStubborn: isStubborn)
         setEnd(of: number, turn: 0, by: index, in: span)
     }
 
@@ -259,14 +259,14 @@ extension World {
         }
         let handler = workers[index].handlers.values[position]
         if handler.endsProcess {
-            auditor.poisonKilled(handler.lease)
+            auditor.poisonKilled(handler.item)
             return killWorker(index, "by \(lease.text)")
         }
         workers[index].handlers.remove(at: position)
-        if case .done = handler.outcome { auditor.succeeded(handler.lease) }
-        if case .failed(_, true) = handler.outcome { auditor.failedForGood(handler.lease) }
+        if case .done = handler.outcome { auditor.succeeded(handler.item) }
+        if case .failed(_, true) = handler.outcome { auditor.failedForGood(handler.item) }
         trace.line(.worker(index), "ends \(lease.text): \(handler.outcome.text)")
-        handle(.handlerEnded(handler.lease.lease, handler.outcome), by: index)
+        handle(.handlerEnded(handler.lease, handler.outcome), by: index)
         wake(.worker(index), at: now.instant)
     }
 }
