@@ -1,7 +1,9 @@
 import Foundation
+import Synchronization
 import Testing
 
 @testable import Simulation
+@testable import simulate
 
 /// How the run of a seed comes out.
 private func verdict(of seed: UInt64) -> Verdict {
@@ -96,9 +98,16 @@ struct SimulateTests {
         #expect(run.output.hasSuffix("seeds 1 to 3: all is well\n"))
     }
 
+    @Test("says the same, however many seeds run at once")
+    func jobs() throws {
+        let runs = try ["1", "2", "7"].map { try Simulate.run("--seeds", "20", "--from", "5", "--jobs", $0) }
+        #expect(Set(runs.map(\.output)).count == 1)
+        #expect(runs.allSatisfy { $0.status == 0 })
+    }
+
     @Test(
         "ends with 64 for wrong usage",
-        arguments: [["--seeds", "0"], ["--seed", "one"], ["--seeds", "-1"], ["more"]])
+        arguments: [["--jobs", "0"], ["--seeds", "0"], ["--seed", "one"], ["--seeds", "-1"], ["more"]])
     func usage(arguments: [String]) throws {
         #expect(try Simulate.run(arguments).status == 64)
     }
@@ -107,6 +116,47 @@ struct SimulateTests {
     func version() throws {
         #expect(try Simulate.run("--version").output.contains("protocol 1 to 1"))
         #expect(try Simulate.run("--help").output.contains("EXAMPLES"))
+    }
+}
+
+@Suite("Many seeds at once")
+struct SeedRunsTests {
+    /// 7 ends long after the others, 9 breaks a promise, 11 and 12 get stuck.
+    @Sendable
+    private static func run(_ seed: UInt64) -> SeedRun {
+        if seed == 7 { Thread.sleep(forTimeInterval: 0.1) }
+        let verdict: Verdict =
+            switch seed {
+            case 9: .broken("nine")
+            case 11, 12: .stuck("late")
+            default: .allWell
+            }
+        var figures = Figures()
+        figures.inputs = Int(seed)
+        return SeedRun(seed: seed, verdict: verdict, figures: figures)
+    }
+
+    private static func tally(endsAtFirst: Bool, jobs: Int) -> (tally: Tally, told: [UInt64]) {
+        let told = Mutex<[UInt64]>([])
+        let runs = SeedRuns(5...14, endsAtFirst: endsAtFirst, run: run) { run in
+            told.withLock { $0.append(run.seed) }
+        }
+        return (runs.run(jobs: jobs), told.withLock { $0 })
+    }
+
+    @Test("are told in their order, and each is counted once", arguments: [1, 2, 20])
+    func order(jobs: Int) {
+        let (tally, told) = SeedRunsTests.tally(endsAtFirst: false, jobs: jobs)
+        #expect(told == [9, 11, 12])
+        #expect(tally.brokenSeeds == [9] && tally.stuckSeeds == [11, 12])
+        #expect(tally.figures.inputs == (5...14).reduce(0, +))
+    }
+
+    @Test("end at the first that finds something, whatever else had ended by then", arguments: [1, 2, 20])
+    func first(jobs: Int) {
+        let (tally, told) = SeedRunsTests.tally(endsAtFirst: true, jobs: jobs)
+        #expect(told == [9])
+        #expect(tally.figures.inputs == (5...9).reduce(0, +))
     }
 }
 

@@ -3,41 +3,25 @@ import Wire
 
 /// How many inputs a second the assembler's core takes: alone, and with the codec and the auditor around it.
 public enum Bench {
-    /// - Returns: lines for people, each with its median of `runCount` runs.
-    public static func run(runCount: Int = 5) -> [String] {
-        let alone = (0..<runCount).map { _ in core() }
-        let audited = (0..<runCount).map { _ in world() }
-        return [
-            line("the core alone", alone), line("with codec, store model and auditor", audited),
-        ]
+    /// What one run came to.
+    public struct Measured: Sendable {
+        public let inputs: Int
+        public let elapsed: Duration
+
+        public init(inputs: Int, elapsed: Duration) { (self.inputs, self.elapsed) = (inputs, elapsed) }
+
+        public var perSecond: Int { Int(Double(inputs) / (elapsed / .seconds(1))) }
     }
 
-    private struct Measured {
-        var inputs: Int
-        var elapsed: Duration
-
-        var perSecond: Int { Int(Double(inputs) / (elapsed / .seconds(1))) }
-    }
-
-    private static func line(_ what: String, _ runs: [Measured]) -> String {
-        let rates = runs.map(\.perSecond).sorted()
-        return "\(what): \(rates[rates.count / 2]) inputs a second, median of \(runs.count) "
-            + "(\(rates[0]) to \(rates[rates.count - 1])); \(runs[0].inputs) inputs each"
-    }
-
-    // MARK: The core alone
-
-    /// Workers bring their results one by one, each a message of its own; each round takes a thousand.
-    private static func core() -> Measured {
+    /// The core alone: workers bring their results one by one, each a message of its own; each round takes a thousand.
+    public static func core() -> Measured {
         var bench = CoreBench()
         let inputs = bench.run(itemCount: 100_000)
         return Measured(inputs: inputs, elapsed: bench.elapsed)
     }
 
-    // MARK: Everything
-
-    /// A calm shop that is large: no faults, so that work is all that is measured.
-    private static func world() -> Measured {
+    /// Everything, in one thread. The shop is large and calm: no faults, so that work is all that is measured.
+    public static func world() -> Measured {
         var plan = Plan(seed: 1)
         plan.faults = []
         (plan.workerCount, plan.producerCount, plan.orderCount, plan.itemCountMax) = (6, 4, 10, 1_500)

@@ -1,19 +1,28 @@
 import Glibc
-import Synchronization
 
 /// A core that finds itself in a state that cannot be stops the process: then the seed must be told, or nobody
-/// could replay it.
+/// could replay it. Each thread has its own: the one that stops is the one that runs the handler.
 enum LastSeed {
-    private static let seed = Atomic<UInt64>(0)
+    private static let key: pthread_key_t = {
+        var key = pthread_key_t()
+        precondition(pthread_key_create(&key, nil) == 0, "there is no room for a thread's own seed")
+        return key
+    }()
 
-    static func begin(_ number: UInt64) { seed.store(number, ordering: .relaxed) }
+    static func begin(_ number: UInt64) {
+        pthread_setspecific(key, UnsafeRawPointer(bitPattern: UInt(number)))
+    }
+
+    private static var number: UInt64 { UInt64(UInt(bitPattern: pthread_getspecific(key))) }
 
     /// From here on a trap tells its seed, and ends with 1: a promise was broken.
     static func listen() {
+        // Made here: nothing may be made in a handler.
+        _ = key
         for number in [SIGILL, SIGTRAP, SIGABRT] {
             signal(number) { _ in
                 LastSeed.say("a core stopped where it must not be; replay it: simulate --seed ")
-                LastSeed.sayNumber(LastSeed.seed.load(ordering: .relaxed))
+                LastSeed.sayNumber(LastSeed.number)
                 _exit(1)
             }
         }

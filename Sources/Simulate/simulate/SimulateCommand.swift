@@ -1,8 +1,10 @@
 import ArgumentParser
+import Glibc
 import Simulation
 import Wire
 
-/// `simulate`: runs the whole system in one thread, seed by seed, and says what broke.
+/// `simulate`: runs the whole system in one thread, seed by seed, and says what broke. Seeds know nothing of each
+/// other: several run at once.
 @main
 struct SimulateCommand: ParsableCommand {
     static let program = "tray-simulate/0.1.0"
@@ -18,6 +20,7 @@ struct SimulateCommand: ParsableCommand {
               simulate --seeds 1000
               simulate --seeds 1000 --from 20001
               simulate --seed 57            replays one seed, and prints all that happens
+              simulate --seeds 100000 --jobs 1
               simulate --bench
 
             The exit code is 0 where all is well, 1 where a promise was broken, 2 where something that should \
@@ -35,6 +38,12 @@ struct SimulateCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Replay this one, and print all that happens.", valueName: "seed"))
     var seed: UInt64?
 
+    @Option(
+        help: ArgumentHelp(
+            "How many seeds run at once, each in a thread of its own; one for each processor without it.",
+            valueName: "count"))
+    var jobs: Int?
+
     @Flag(help: "Stop at the first seed that finds something.")
     var first = false
 
@@ -46,13 +55,14 @@ struct SimulateCommand: ParsableCommand {
 
     func validate() throws {
         guard seeds > 0 else { throw ValidationError("--seeds is at least 1") }
+        guard jobs ?? 1 > 0 else { throw ValidationError("--jobs is at least 1") }
         guard from <= UInt64.max - seeds else { throw ValidationError("--from leaves no room for --seeds") }
         guard !(bench && seed != nil) else { throw ValidationError("--bench takes no --seed") }
     }
 
     func run() throws {
         LastSeed.listen()
-        if bench { return runBench() }
+        if bench { return BenchReport.run(jobs: jobCount) }
         let status = if let seed { replay(seed) } else { runSeeds() }
         if status != .allWell { throw ExitCode(status.rawValue) }
     }
@@ -88,24 +98,14 @@ struct SimulateCommand: ParsableCommand {
     private func runSeeds() -> Status {
         let last = from + seeds - 1
         Output.say("seeds \(from) to \(last)")
-        var (brokenSeeds, stuckSeeds): ([UInt64], [UInt64]) = ([], [])
-        var total = Figures()
-        for seed in from...last {
-            LastSeed.begin(seed)
-            var world = World(plan: Plan(seed: seed))
-            let verdict = world.run()
-            total.add(world.figures)
-            switch verdict {
-            case .allWell: continue
-            case .broken: brokenSeeds.append(seed)
-            case .stuck: stuckSeeds.append(seed)
-            }
-            Output.say("seed \(seed): \(verdict.text)")
-            if first { break }
+        let runs = SeedRuns(from...last, endsAtFirst: first) {
+            Output.say("seed \($0.seed): \($0.verdict.text)")
         }
+        let tally = runs.run(jobs: jobCount)
+        let (figures, brokenSeeds, stuckSeeds) = (tally.figures, tally.brokenSeeds, tally.stuckSeeds)
         Output.say(
-            "\(total.rounds) rounds, \(total.inputs) inputs, \(total.outcomes) outcomes in \(total.simulated)"
-        )
+            "\(figures.rounds) rounds, \(figures.inputs) inputs, \(figures.outcomes) outcomes "
+                + "in \(figures.simulated)")
         guard let first = (brokenSeeds + stuckSeeds).first else {
             Output.say("seeds \(from) to \(last): all is well")
             return .allWell
@@ -117,7 +117,5 @@ struct SimulateCommand: ParsableCommand {
         return brokenSeeds.isEmpty ? .stuck : .broken
     }
 
-    private func runBench() {
-        for line in Bench.run() { Output.say(line) }
-    }
+    private var jobCount: Int { jobs ?? max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))) }
 }
