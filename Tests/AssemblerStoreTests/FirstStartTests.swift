@@ -5,15 +5,6 @@ import Testing
 
 @Suite("A first start that was cut off (FM-22)")
 struct FirstStartTests {
-    /// A journal as SQLite begins the first of a new file: no page stood there before.
-    /// Source: https://www.sqlite.org/fileformat2.html#the_rollback_journal
-    private static let journal: [UInt8] = {
-        let header: [UInt8] =
-            [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7] + [0, 0, 0, 0, 1, 2, 3, 4, 0, 0, 0, 0]
-            + [0, 0, 2, 0, 0, 0, 0x10, 0]
-        return header + [UInt8](repeating: 0, count: 512 - header.count)
-    }()
-
     @Test(
         "is begun anew, however much of the file was on the disk", arguments: [0, 512, 4_096], [false, true])
     func begunAnew(byteCount: Int, isHeaderThere: Bool) throws {
@@ -24,7 +15,7 @@ struct FirstStartTests {
         let header = isHeaderThere ? try whole.bytes.prefix(512) : [UInt8](repeating: 0, count: 512)[...]
         let file = (header + [UInt8](repeating: 0, count: 4_096)).prefix(byteCount)
         try Data(file).write(to: URL(filePath: kitchen.path))
-        try Data(FirstStartTests.journal).write(to: URL(filePath: "\(kitchen.path)-journal"))
+        try kitchen.writeJournal(ofPageCount: 0)
         for expected in 1...2 as ClosedRange<UInt32> {
             let store = try Store.open(path: kitchen.path)
             #expect(try store.begin(at: Sample.now).incarnation == expected)
@@ -97,10 +88,8 @@ struct FirstStartTests {
         arguments: Beside.allCases, [0, 1] as [UInt8])
     func strayJournal(state: Beside, pageCount: UInt8) throws {
         let kitchen = try FirstStartTests.store(state)
-        var journal = FirstStartTests.journal
-        journal[19] = pageCount
-        let name = "\(kitchen.path)-journal"
-        try Data(journal).write(to: URL(filePath: name))
+        let name = kitchen.journalPath
+        try kitchen.writeJournal(ofPageCount: pageCount)
         let before = try kitchen.files
         let error = #expect(throws: StoreError.self) { try kitchen.open() }
         #expect(error == .strayJournal(path: kitchen.path, journal: name))
@@ -122,11 +111,9 @@ struct FirstStartTests {
         try FileManager.default.createDirectory(
             at: URL(filePath: kitchen.path).deletingLastPathComponent(), withIntermediateDirectories: true)
         if isFileThere { try Data().write(to: URL(filePath: kitchen.path)) }
-        var journal = FirstStartTests.journal
-        journal[19] = 9
-        try Data(journal).write(to: URL(filePath: "\(kitchen.path)-journal"))
+        try kitchen.writeJournal(ofPageCount: 9)
         let before = try kitchen.files
-        #expect(throws: StoreError.strayJournal(path: kitchen.path, journal: "\(kitchen.path)-journal")) {
+        #expect(throws: StoreError.strayJournal(path: kitchen.path, journal: kitchen.journalPath)) {
             try kitchen.open()
         }
         #expect(try kitchen.files == before)
@@ -158,7 +145,7 @@ struct FirstStartTests {
         try FileManager.default.createDirectory(
             at: URL(filePath: kitchen.path).deletingLastPathComponent(), withIntermediateDirectories: true)
         try Data("hello\n".utf8).write(to: URL(filePath: kitchen.path))
-        try Data(FirstStartTests.journal).write(to: URL(filePath: "\(kitchen.path)-journal"))
+        try kitchen.writeJournal(ofPageCount: 0)
         #expect(throws: StoreError.self) { try kitchen.open() }
         #expect(try kitchen.bytes == Array("hello\n".utf8))
     }

@@ -107,7 +107,7 @@ struct JournalTests {
     func emptyJournal(firstByte: UInt8) throws {
         let kitchen = try Kitchen.copied(after: Sample.accept(1))
         try Data([firstByte] + [UInt8](repeating: 0, count: 511))
-            .write(to: URL(filePath: "\(kitchen.path)-journal"))
+            .write(to: URL(filePath: kitchen.journalPath))
         let before = try kitchen.bytes
         let store = try Store.open(path: kitchen.path)
         #expect(try store.standing().runningOrderCount == 1)
@@ -118,21 +118,12 @@ struct JournalTests {
         #expect(try Store.verify(path: kitchen.path).isSound)
     }
 
-    /// A journal of a change that did not get to change anything.
-    private static func journal(ofPageCount pageCount: UInt8) -> [UInt8] {
-        let header: [UInt8] =
-            [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7] + [0, 0, 0, 0, 1, 2, 3, 4, 0, 0, 0, pageCount]
-            + [0, 0, 2, 0, 0, 0, 0x10, 0]
-        return header + [UInt8](repeating: 0, count: 512 - header.count)
-    }
-
     @Test("is undone once: nothing of it stays, beside a log with content either")
     func besideLog() throws {
         let kitchen = try Kitchen.killed(after: Sample.accept(1), and: Sample.accept(2))
         let before = try kitchen.files
         let pageCount = try #require(UInt8(exactly: try kitchen.bytes.count / 4_096))
-        try Data(JournalTests.journal(ofPageCount: pageCount))
-            .write(to: URL(filePath: "\(kitchen.path)-journal"))
+        try kitchen.writeJournal(ofPageCount: pageCount)
         let store = try Store.open(path: kitchen.path)
         #expect(try kitchen.files == before)
         #expect(try store.begin(at: Sample.now).orders.count == 2)
@@ -148,7 +139,7 @@ struct JournalTests {
         try other.read { database in
             _ = try Int.fetchOne(database, sql: "SELECT count(*) FROM tray_order")
             try Data([1] + [UInt8](repeating: 0, count: 511))
-                .write(to: URL(filePath: "\(kitchen.path)-journal"))
+                .write(to: URL(filePath: kitchen.journalPath))
             let error = #expect(throws: StoreError.self) { try Store.open(path: kitchen.path) }
             guard case .busy = error else { Issue.record("\(String(describing: error))"); return }
         }
@@ -162,7 +153,7 @@ struct JournalTests {
         let other = try DatabasePool(path: kitchen.path)
         try other.read { database in
             #expect(try Int.fetchOne(database, sql: "SELECT count(*) FROM tray_order") == 2)
-            try Data(repeating: 0, count: 512).write(to: URL(filePath: "\(kitchen.path)-journal"))
+            try Data(repeating: 0, count: 512).write(to: URL(filePath: kitchen.journalPath))
             let store = try Store.open(path: kitchen.path)
             #expect(try store.begin(at: Sample.now).orders.count == 2)
             try store.commit(Sample.accept(3))

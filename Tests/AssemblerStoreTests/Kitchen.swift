@@ -47,6 +47,20 @@ final class Kitchen {
     var bytes: [UInt8] {
         get throws { Array(try Data(contentsOf: URL(filePath: path))) }
     }
+
+    var journalPath: String { "\(path)-journal" }
+
+    /// Lays a rollback journal beside the file, as SQLite begins one: of a change that did not get to change anything.
+    /// - Parameter pageCount: how many pages the file had before.
+    ///
+    /// Source: https://www.sqlite.org/fileformat2.html#the_rollback_journal
+    func writeJournal(ofPageCount pageCount: UInt8) throws {
+        let header: [UInt8] =
+            [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7] + [0, 0, 0, 0, 1, 2, 3, 4, 0, 0, 0, pageCount]
+            + [0, 0, 2, 0, 0, 0, 0x10, 0]
+        let sector = header + [UInt8](repeating: 0, count: 512 - header.count)
+        try Data(sector).write(to: URL(filePath: journalPath))
+    }
 }
 
 /// Orders to try things with.

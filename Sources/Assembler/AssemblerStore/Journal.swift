@@ -14,22 +14,22 @@ enum Journal {
     ///
     /// SQLite syncs the journal before it writes to the file: where the header is not whole, nothing was changed.
     static func pageCountBefore(_ path: String) -> Int? {
-        let descriptor = open(name(path), O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return nil }
-        defer { close(descriptor) }
-        var header = [UInt8](repeating: 0, count: headerByteCount)
-        guard pread(descriptor, &header, headerByteCount, 0) == headerByteCount, header.starts(with: magic)
-        else { return nil }
+        guard let header = beginning(path, byteCount: headerByteCount), header.starts(with: magic) else {
+            return nil
+        }
         return header[16..<20].reduce(0) { $0 << 8 | Int($1) }
     }
 
     /// Whether SQLite takes the journal for one that undoes nothing, by its first byte.
-    private static func isBlank(_ path: String) -> Bool {
+    private static func isBlank(_ path: String) -> Bool { beginning(path, byteCount: 1) == [0] }
+
+    /// `nil` where the journal has fewer bytes, or is not there.
+    private static func beginning(_ path: String, byteCount: Int) -> [UInt8]? {
         let descriptor = open(name(path), O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return false }
+        guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }
-        var first: UInt8 = 1
-        return pread(descriptor, &first, 1, 0) == 1 && first == 0
+        var bytes = [UInt8](repeating: 0, count: byteCount)
+        return pread(descriptor, &bytes, byteCount, 0) == byteCount ? bytes : nil
     }
 
     /// Has SQLite put back what an interrupted change to a whole store had overwritten, and removes the journal. The
