@@ -80,8 +80,10 @@ extension OrderID: CustomStringConvertible {
         }
     }
 
-    /// Writes the description's `characterCount` characters, in ASCII, to the buffer's beginning.
+    /// Writes the description's `characterCount` characters, in ASCII, to the beginning of the buffer, which has
+    /// room for them.
     public func write(to characters: UnsafeMutableBufferPointer<UInt8>) {
+        precondition(characters.count >= OrderID.characterCount, "an order id has 26 characters")
         var (high, low) = (self.high, self.low)
         for position in (0..<OrderID.characterCount).reversed() {
             characters[position] = OrderID.alphabet[Int(low & 31)]

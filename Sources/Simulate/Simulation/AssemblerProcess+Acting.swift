@@ -1,18 +1,21 @@
 import AssemblerCore
-import OrderedCollections
 import Wire
 
 // What the assembler's shell does once the changes of the round are in the store.
 extension World {
     mutating func perform(_ actions: [Action], at instant: Instant) {
-        var grants: OrderedDictionary<ConnectionID, [Grant]> = [:]
+        var batches: [(connection: ConnectionID, grants: [Grant])] = []
         let moment = Moment(instant: instant, wall: now.wall)
         for action in actions {
             switch action {
             case .tellWorker(let connection, let body):
                 sendToWorker(connection, KitchenMessage.with { $0.body = body }, at: instant)
             case .lease(let connection, let grant):
-                grants[connection, default: []].append(grant)
+                if let known = batches.firstIndex(where: { $0.connection == connection }) {
+                    batches[known].grants.append(grant)
+                } else {
+                    batches.append((connection, [grant]))
+                }
             case .answer(let connection, let request, let body):
                 answer(connection, request, body, at: instant)
             case .answerOutcomes(let connection, let request, let order, let after, let countMax):
@@ -26,7 +29,7 @@ extension World {
                 trace.line(.assembler, "notes \(note.text)")
             }
         }
-        for (connection, grants) in grants { sendLeases(grants, to: connection, at: instant) }
+        for (connection, grants) in batches { sendLeases(grants, to: connection, at: instant) }
     }
 
     private mutating func forget(_ connection: ConnectionID) {

@@ -32,7 +32,7 @@ struct AssemblerProcess {
     var deferredChanges: [Change] = []
     var deferredUntil: Instant?
     var busyUntil = Instant(nanoseconds: 0)
-    var nextRound: Instant?
+    var alarm = Alarm()
     var nextLook = Instant(nanoseconds: 0)
     var isShort = false
     var crashPoint: CrashPoint?
@@ -103,7 +103,7 @@ extension World {
         guard assembler.isRunning else { return }
         trace.line(.assembler, "ends: \(why)")
         assembler.running = nil
-        assembler.nextRound = nil
+        assembler.alarm = Alarm()
         frozen.remove(.assembler)
         held[.assembler] = nil
         auditor.assemblerEnded()

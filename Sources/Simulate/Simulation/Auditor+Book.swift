@@ -63,6 +63,13 @@ extension Auditor {
         var isRevoked = false
     }
 
+    /// Leases given at a station.
+    struct LeaseCount {
+        var count = 0
+        /// Which of them was the last that can only have been a tenth.
+        var lastTenth: Int?
+    }
+
     /// A worker that was welcomed.
     final class Session {
         /// Its room for one station.

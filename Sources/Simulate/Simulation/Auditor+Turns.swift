@@ -10,7 +10,8 @@ extension Auditor {
     /// Compares a lease with everybody who waited at its station.
     mutating func takeTurn(_ index: Int, of taker: Record, at station: Int, isOutOfTurn: Bool, now: Moment) {
         turnClock += 1
-        leaseCounts[station, default: 0] += 1
+        while leaseCounts.count <= station { leaseCounts.append(LeaseCount()) }
+        leaseCounts[station].count += 1
         var isBeforeHigher = false
         for waiting in unserved where waiting !== taker {
             guard let since = waiting.turns.waitsSince(at: station) else { continue }
@@ -46,14 +47,14 @@ extension Auditor {
 
     /// A lower priority goes first with every tenth lease only.
     private mutating func checkIsTenth(_ taker: Record, at station: Int) {
-        let count = leaseCounts[station, default: 0]
-        if let last = lastTenths[station] {
+        let count = leaseCounts[station].count
+        if let last = leaseCounts[station].lastTenth {
             expect(
                 (count - last) % Auditor.leasesPerLongestWait == 0,
                 "\(taker.id) goes before a higher priority at \(stations.names[station]), "
                     + "\(count - last) leases after the last that did")
         }
-        lastTenths[station] = count
+        leaseCounts[station].lastTenth = count
     }
 
     /// Who waits at the end of a round waits for certain from here on.
@@ -74,7 +75,7 @@ extension Auditor {
     /// Timers count whole milliseconds.
     private func aLittleBefore(_ now: Moment) -> Moment {
         Moment(
-            instant: now.instant.advanced(by: .milliseconds(-2)),
+            instant: now.instant.advanced(byNanoseconds: -2_000_000),
             wall: WallTime(milliseconds: now.wall.milliseconds - 2))
     }
 

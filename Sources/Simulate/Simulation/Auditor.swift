@@ -11,6 +11,9 @@ struct Auditor: ~Copyable {
         let worker: Int
         let process: Int
         let lease: LeaseNumber
+
+        /// Nearly all are of different leases.
+        func hash(into hasher: inout Hasher) { hasher.combine(lease) }
     }
 
     /// What was found first. In a place of its own, so that a check that only looks may blame.
@@ -46,10 +49,8 @@ struct Auditor: ~Copyable {
     var cameBack = ItemSet()
     /// Counts leases and rounds.
     var turnClock = 0
-    /// Leases given, by the station's number. Only ever looked up.
-    var leaseCounts: [Int: Int] = [:]
-    /// Which of them was the last that can only have been a tenth. Only ever looked up.
-    var lastTenths: [Int: Int] = [:]
+    /// Leases given at each station, by its number.
+    var leaseCounts: [LeaseCount] = []
     var sessions: OrderedDictionary<ConnectionID, Session> = [:]
     /// Claims of this round's hellos.
     var claims: OrderedDictionary<LeaseNumber, Held> = [:]
@@ -172,8 +173,7 @@ struct Auditor: ~Copyable {
         restoredOrders = []
         steppedBack.removeAll()
         cameBack.removeAll()
-        leaseCounts = [:]
-        lastTenths = [:]
+        leaseCounts = []
         probations = [:]
     }
 

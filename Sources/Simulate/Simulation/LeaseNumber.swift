@@ -11,6 +11,9 @@ struct LeaseNumber: Hashable, Comparable {
             ? left.number < right.number : left.incarnation < right.incarnation
     }
 
+    /// Incarnations are few.
+    func hash(into hasher: inout Hasher) { hasher.combine(number ^ UInt64(incarnation) << 48) }
+
     var text: String { "\(incarnation)-\(number)" }
 }
 

@@ -10,7 +10,7 @@ struct ProducerProcess {
     var running: Running<Client>?
     var link = SimulatedLink()
     var arrivals: Deque<LinkEvent> = []
-    var nextRound: Instant?
+    var alarm = Alarm()
     /// What each call is for.
     var calls: OrderedDictionary<CallID, Purpose> = [:]
     var lastCall: UInt64 = 0
@@ -36,7 +36,7 @@ extension World {
         producers[index].arrivals = []
         producers[index].calls = [:]
         producers[index].lastCall = 0
-        producers[index].nextRound = nil
+        producers[index].alarm = Alarm()
         producers[index].link = SimulatedLink()
         producers[index].running = Running(Client(program: "simulated"))
         trace.line(.producer(index), "starts")

@@ -34,7 +34,7 @@ struct WorkerProcess {
     var arrivals: Deque<LinkEvent> = []
     /// Only ever looked up, and counted.
     var handlers: [LeaseNumber: Handler] = [:]
-    var nextRound: Instant?
+    var alarm = Alarm()
     var character = Character.honest
     /// Between what arrives and the round that takes it.
     var reactionTime = Duration.microseconds(50)
@@ -70,7 +70,7 @@ extension World {
         workers[index].process += 1
         workers[index].arrivals = []
         workers[index].handlers = [:]
-        workers[index].nextRound = nil
+        workers[index].alarm = Alarm()
         workers[index].link = SimulatedLink()
         workers[index].character = isFaulty ? drawCharacter() : .honest
         workers[index].reactionTime =

@@ -164,55 +164,37 @@ public struct World: ~Copyable {
 
     /// Makes the party's next round happen no later than `instant`.
     mutating func wake(_ party: Party, at instant: Instant) {
-        let instant = max(instant, now.instant)
+        var due = max(instant, now.instant)
         switch party {
         case .assembler:
-            guard assembler.isRunning else { return }
-            let due = max(instant, assembler.busyUntil)
-            if let next = assembler.nextRound, next <= due { return }
-            assembler.nextRound = due
+            due = max(due, assembler.busyUntil)
+            guard assembler.isRunning, assembler.alarm.set(at: due) else { return }
             schedule.set(.wake(party, process: assembler.process), at: due)
         case .worker(let index):
-            guard workers[index].isRunning else { return }
-            if let next = workers[index].nextRound, next <= instant { return }
-            workers[index].nextRound = instant
-            schedule.set(.wake(party, process: workers[index].process), at: instant)
+            guard workers[index].isRunning, workers[index].alarm.set(at: due) else { return }
+            schedule.set(.wake(party, process: workers[index].process), at: due)
         case .producer(let index):
-            guard producers[index].isRunning else { return }
-            if let next = producers[index].nextRound, next <= instant { return }
-            producers[index].nextRound = instant
-            schedule.set(.wake(party, process: producers[index].process), at: instant)
+            guard producers[index].isRunning, producers[index].alarm.set(at: due) else { return }
+            schedule.set(.wake(party, process: producers[index].process), at: due)
         }
     }
 
     private mutating func round(of party: Party, process: Int) {
         guard isAlive(party, process: process) else { return }
+        let isDue =
+            switch party {
+            case .assembler: assembler.alarm.rings(at: now.instant)
+            case .worker(let index): workers[index].alarm.rings(at: now.instant)
+            case .producer(let index): producers[index].alarm.rings(at: now.instant)
+            }
         guard !frozen.contains(party) else {
-            clearNextRound(of: party)
             return held[party, default: []].append(.wake(party, process: process))
         }
+        guard isDue else { return }
         switch party {
-        case .assembler:
-            // An alarm that an earlier one has overtaken.
-            guard let due = assembler.nextRound, due <= now.instant else { return }
-            assembler.nextRound = nil
-            assemblerRound()
-        case .worker(let index):
-            guard let due = workers[index].nextRound, due <= now.instant else { return }
-            workers[index].nextRound = nil
-            workerRound(index)
-        case .producer(let index):
-            guard let due = producers[index].nextRound, due <= now.instant else { return }
-            producers[index].nextRound = nil
-            producerRound(index)
-        }
-    }
-
-    private mutating func clearNextRound(of party: Party) {
-        switch party {
-        case .assembler: assembler.nextRound = nil
-        case .worker(let index): workers[index].nextRound = nil
-        case .producer(let index): producers[index].nextRound = nil
+        case .assembler: assemblerRound()
+        case .worker(let index): workerRound(index)
+        case .producer(let index): producerRound(index)
         }
     }
 
