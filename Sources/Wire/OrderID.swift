@@ -19,14 +19,15 @@ public struct OrderID: Hashable, Comparable, Sendable {
 
     /// From the 16 bytes of the wire; `nil` where there are not 16.
     public init?(bytes: some Collection<UInt8>) {
+        guard bytes.count == OrderID.byteCount else { return nil }
         // Two words at once: every result brings an id, and a walk byte by byte is slow.
-        let id = bytes.withContiguousStorageIfAvailable { OrderID(words: UnsafeRawBufferPointer($0)) }
-        guard let id = id ?? Array(bytes).withUnsafeBytes(OrderID.init(words:)) else { return nil }
-        self = id
+        self =
+            bytes.withContiguousStorageIfAvailable { OrderID(words: UnsafeRawBufferPointer($0)) }
+            ?? Array(bytes).withUnsafeBytes { OrderID(words: $0) }
     }
 
-    private init?(words bytes: UnsafeRawBufferPointer) {
-        guard bytes.count == OrderID.byteCount else { return nil }
+    /// - Parameter bytes: 16.
+    private init(words bytes: UnsafeRawBufferPointer) {
         high = UInt64(bigEndian: bytes.loadUnaligned(as: UInt64.self))
         low = UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
     }
@@ -58,7 +59,7 @@ public struct OrderID: Hashable, Comparable, Sendable {
     public var drawnAt: WallTime { WallTime(milliseconds: Int64(high >> 16)) }
 
     public static let byteCount = 16
-    public static let characterCount = 26
+    package static let characterCount = 26
 
     public static func < (left: OrderID, right: OrderID) -> Bool {
         (left.high, left.low) < (right.high, right.low)
@@ -82,7 +83,7 @@ extension OrderID: CustomStringConvertible {
 
     /// Writes the description's `characterCount` characters, in ASCII, to the beginning of the buffer, which has
     /// room for them.
-    public func write(to characters: UnsafeMutableBufferPointer<UInt8>) {
+    package func write(to characters: UnsafeMutableBufferPointer<UInt8>) {
         precondition(characters.count >= OrderID.characterCount, "an order id has 26 characters")
         var (high, low) = (self.high, self.low)
         for position in (0..<OrderID.characterCount).reversed() {

@@ -156,6 +156,11 @@ struct IDTests {
             #expect(OrderID(id.description) == id)
             #expect(OrderID(id.description.lowercased()) == id)
             #expect(OrderID(bytes: id.bytes) == id)
+            #expect(OrderID(bytes: ([1] + id.bytes + [2])[1...16]) == id)
+            #expect(OrderID(bytes: Data([1, 2, 3] + id.bytes).dropFirst(3)) == id)
+            // Not in one piece.
+            #expect(OrderID(bytes: id.bytes.reversed().lazy.reversed()) == id)
+            #expect(OrderID(bytes: [0..<8, 8..<16].lazy.flatMap { id.bytes[$0] }) == id)
         }
     }
 

@@ -95,6 +95,35 @@ struct AuditorTests {
         #expect(auditor.violation?.contains("no handler did it") == true)
     }
 
+    @Test("a result of another item, and not the item's own")
+    func othersResult() {
+        for index in 0...1 {
+            var auditor = auditor()
+            auditor.succeeded(ItemRef(order: order, index: 0))
+            var done = outcome(1, 0, .done)
+            done.result = Nature.result(ItemRef(order: order, index: index))
+            auditor.committed([.settled(order: order, outcomes: [done])], now: now)
+            #expect(auditor.violation?.contains("the result of another item") == (index == 0 ? nil : true))
+        }
+    }
+
+    @Test("what a watcher hears, where it is not what was stored at that place")
+    func heardOtherwise() {
+        for (landing, isTrue) in [(0, true), (1, false)] {
+            var auditor = auditor()
+            auditor.committed(
+                [.settled(order: order, outcomes: [outcome(1, 0), outcome(2, 1)])], now: now)
+            let batch = OutcomeBatch.with {
+                $0.outcomes = [outcome(1, 0), outcome(2, 1)]
+                $0.summary.order = order.data
+                $0.summary.itemCount = 2
+                $0.summary.lastLanding = 2
+            }
+            auditor.customerHears(batch, after: landing)
+            #expect(auditor.violation?.contains("is not in the store") == (isTrue ? nil : true))
+        }
+    }
+
     @Test("two current leases of one item")
     func twoLeases() {
         var auditor = auditor()

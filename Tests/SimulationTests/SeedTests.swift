@@ -105,9 +105,20 @@ struct SimulateTests {
         #expect(runs.allSatisfy { $0.status == 0 })
     }
 
+    @Test("tells the seed at which a core stops the process, on whatever thread", arguments: ["1", "3"])
+    func trap(jobs: String) throws {
+        let run = try Simulate.run(["--seeds", "2000", "--jobs", jobs]) { kill($0, SIGABRT) }
+        #expect(run.status == 1)
+        let told = /\na core stopped where it must not be; replay it: simulate --seed \d+\n$/
+        #expect(run.output.contains(told))
+    }
+
     @Test(
         "ends with 64 for wrong usage",
-        arguments: [["--jobs", "0"], ["--seeds", "0"], ["--seed", "one"], ["--seeds", "-1"], ["more"]])
+        arguments: [
+            ["--jobs", "0"], ["--jobs", "1025"], ["--seeds", "0"], ["--seed", "one"], ["--seeds", "-1"],
+            ["more"],
+        ])
     func usage(arguments: [String]) throws {
         #expect(try Simulate.run(arguments).status == 64)
     }
@@ -121,42 +132,53 @@ struct SimulateTests {
 
 @Suite("Many seeds at once")
 struct SeedRunsTests {
-    /// 7 ends long after the others, 9 breaks a promise, 11 and 12 get stuck.
-    @Sendable
-    private static func run(_ seed: UInt64) -> SeedRun {
-        if seed == 7 { Thread.sleep(forTimeInterval: 0.1) }
-        let verdict: Verdict =
-            switch seed {
-            case 9: .broken("nine")
-            case 11, 12: .stuck("late")
-            default: .allWell
-            }
-        var figures = Figures()
-        figures.inputs = Int(seed)
-        return SeedRun(seed: seed, verdict: verdict, figures: figures)
+    /// What runs of seeds were seen to do.
+    private final class Seen: Sendable {
+        let begun = Mutex<Set<UInt64>>([])
+        let told = Mutex<[UInt64]>([])
+        private let eightHasEnded = DispatchSemaphore(value: 0)
+
+        /// 9 breaks a promise, 11 and 12 get stuck. 7 ends after 8, where the two run at once.
+        func run(_ seed: UInt64, isAlone: Bool) -> SeedRun {
+            begun.withLock { _ = $0.insert(seed) }
+            if seed == 8 { eightHasEnded.signal() }
+            if seed == 7, !isAlone { #expect(eightHasEnded.wait(timeout: .now() + 30) == .success) }
+            let verdict: Verdict =
+                switch seed {
+                case 9: .broken("nine")
+                case 11, 12: .stuck("late")
+                default: .allWell
+                }
+            var figures = Figures()
+            figures.inputs = Int(seed)
+            return SeedRun(seed: seed, verdict: verdict, figures: figures)
+        }
     }
 
-    private static func tally(endsAtFirst: Bool, jobs: Int) -> (tally: Tally, told: [UInt64]) {
-        let told = Mutex<[UInt64]>([])
-        let runs = SeedRuns(5...14, endsAtFirst: endsAtFirst, run: run) { run in
-            told.withLock { $0.append(run.seed) }
+    private static func run(endsAtFirst: Bool, jobs: Int) -> (tally: Tally, seen: Seen) {
+        let seen = Seen()
+        let runs = SeedRuns(5...14, endsAtFirst: endsAtFirst) {
+            seen.run($0, isAlone: jobs == 1)
+        } tell: { run in
+            seen.told.withLock { $0.append(run.seed) }
         }
-        return (runs.run(jobs: jobs), told.withLock { $0 })
+        return (runs.run(jobs: jobs), seen)
     }
 
     @Test("are told in their order, and each is counted once", arguments: [1, 2, 20])
     func order(jobs: Int) {
-        let (tally, told) = SeedRunsTests.tally(endsAtFirst: false, jobs: jobs)
-        #expect(told == [9, 11, 12])
+        let (tally, seen) = SeedRunsTests.run(endsAtFirst: false, jobs: jobs)
+        #expect(seen.told.withLock { $0 } == [9, 11, 12])
         #expect(tally.brokenSeeds == [9] && tally.stuckSeeds == [11, 12])
         #expect(tally.figures.inputs == (5...14).reduce(0, +))
     }
 
     @Test("end at the first that finds something, whatever else had ended by then", arguments: [1, 2, 20])
     func first(jobs: Int) {
-        let (tally, told) = SeedRunsTests.tally(endsAtFirst: true, jobs: jobs)
-        #expect(told == [9])
+        let (tally, seen) = SeedRunsTests.run(endsAtFirst: true, jobs: jobs)
+        #expect(seen.told.withLock { $0 } == [9])
         #expect(tally.figures.inputs == (5...9).reduce(0, +))
+        if jobs == 1 { #expect(seen.begun.withLock { $0 } == Set(5...9)) }
     }
 }
 
@@ -164,7 +186,10 @@ struct SeedRunsTests {
 enum Simulate {
     static func run(_ arguments: String...) throws -> (status: Int32, output: String) { try run(arguments) }
 
-    static func run(_ arguments: [String]) throws -> (status: Int32, output: String) {
+    /// - Parameter whileRunning: is told the process's id once it has said something.
+    static func run(
+        _ arguments: [String], whileRunning: ((pid_t) -> Void)? = nil
+    ) throws -> (status: Int32, output: String) {
         let folder =
             ProcessInfo.processInfo.environment["TRAY_BIN"].map { URL(filePath: $0) }
             ?? URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
@@ -174,8 +199,17 @@ enum Simulate {
         let output = Pipe()
         process.standardOutput = output
         process.standardError = FileHandle.nullDevice
+        // Threads that run tests block signals, and who they start would, too.
+        var (none, before) = (sigset_t(), sigset_t())
+        pthread_sigmask(SIG_SETMASK, &none, &before)
+        defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
         try process.run()
-        let data = try output.fileHandleForReading.readToEnd() ?? Data()
+        var data = Data()
+        if let whileRunning {
+            data = output.fileHandleForReading.availableData
+            whileRunning(process.processIdentifier)
+        }
+        data += try output.fileHandleForReading.readToEnd() ?? Data()
         process.waitUntilExit()
         return (process.terminationStatus, String(decoding: data, as: UTF8.self))
     }

@@ -8,18 +8,19 @@ struct ItemRef: Hashable {
 
     var text: String { withText { String(decoding: $0, as: UTF8.self) } }
 
-    /// The text's bytes, without a string that is made for it.
+    /// The text's bytes, without a string for the whole: it is made for every result.
     func withText<Result>(_ use: (UnsafeRawBufferPointer) -> Result) -> Result {
+        // Brackets, and 20 characters for the least of all numbers.
         withUnsafeTemporaryAllocation(of: UInt8.self, capacity: OrderID.characterCount + 22) { text in
             order.write(to: text)
             var count = OrderID.characterCount
-            func append(_ character: Unicode.Scalar) {
-                text[count] = UInt8(ascii: character)
+            func append(_ character: UInt8) {
+                text[count] = character
                 count += 1
             }
-            append("[")
-            for digit in String(index).utf8 { append(Unicode.Scalar(digit)) }
-            append("]")
+            append(UInt8(ascii: "["))
+            for digit in String(index).utf8 { append(digit) }
+            append(UInt8(ascii: "]"))
             return use(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(text)[..<count]))
         }
     }

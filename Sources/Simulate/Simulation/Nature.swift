@@ -63,7 +63,7 @@ enum Nature: Equatable {
     }
 
     static func isResult(_ content: Content, of item: ItemRef) -> Bool {
-        guard content.kind == .text else { return false }
+        guard content.kind == .text, content.unknownFields.data.isEmpty else { return false }
         return content.data.withUnsafeBytes { data in
             item.withText { data.count == $0.count && data.elementsEqual($0) }
         }

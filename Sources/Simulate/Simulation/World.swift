@@ -183,9 +183,9 @@ public struct World: ~Copyable {
         guard isAlive(party, process: process) else { return }
         let isDue =
             switch party {
-            case .assembler: assembler.alarm.rings(at: now.instant)
-            case .worker(let index): workers[index].alarm.rings(at: now.instant)
-            case .producer(let index): producers[index].alarm.rings(at: now.instant)
+            case .assembler: assembler.alarm.ring(at: now.instant)
+            case .worker(let index): workers[index].alarm.ring(at: now.instant)
+            case .producer(let index): producers[index].alarm.ring(at: now.instant)
             }
         guard !frozen.contains(party) else {
             return held[party, default: []].append(.wake(party, process: process))

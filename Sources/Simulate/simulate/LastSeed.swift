@@ -1,4 +1,5 @@
 import Glibc
+import Synchronization
 
 /// A core that finds itself in a state that cannot be stops the process: then the seed must be told, or nobody
 /// could replay it. Each thread has its own: the one that stops is the one that runs the handler.
@@ -9,6 +10,9 @@ enum LastSeed {
         return key
     }()
 
+    /// One thread speaks: where seeds run at once, several may stop.
+    private static let isTold = Atomic(false)
+
     static func begin(_ number: UInt64) {
         pthread_setspecific(key, UnsafeRawPointer(bitPattern: UInt(number)))
     }
@@ -18,9 +22,10 @@ enum LastSeed {
     /// From here on a trap tells its seed, and ends with 1: a promise was broken.
     static func listen() {
         // Made here: nothing may be made in a handler.
-        _ = key
+        _ = (key, isTold.load(ordering: .relaxed))
         for number in [SIGILL, SIGTRAP, SIGABRT] {
             signal(number) { _ in
+                while LastSeed.isTold.exchange(true, ordering: .relaxed) { pause() }
                 LastSeed.say("a core stopped where it must not be; replay it: simulate --seed ")
                 LastSeed.sayNumber(LastSeed.number)
                 _exit(1)

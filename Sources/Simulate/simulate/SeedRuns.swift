@@ -6,11 +6,9 @@ struct SeedRun: Sendable {
     let seed: UInt64
     let verdict: Verdict
     let figures: Figures
+}
 
-    init(seed: UInt64, verdict: Verdict, figures: Figures) {
-        (self.seed, self.verdict, self.figures) = (seed, verdict, figures)
-    }
-
+extension SeedRun {
     /// Runs the seed.
     init(of seed: UInt64) {
         LastSeed.begin(seed)
@@ -28,11 +26,12 @@ final class SeedRuns: Sendable {
         var next: UInt64?
         /// Ended before one of a lower number.
         var waiting: [UInt64: SeedRun] = [:]
-        var nextToTell: UInt64
+        /// `nil` where nothing is to be told any more.
+        var nextToTell: UInt64?
         var tally = Tally()
     }
 
-    private let last: UInt64
+    private let seeds: ClosedRange<UInt64>
     private let endsAtFirst: Bool
     private let runSeed: @Sendable (UInt64) -> SeedRun
     private let tell: @Sendable (SeedRun) -> Void
@@ -46,14 +45,14 @@ final class SeedRuns: Sendable {
         run runSeed: @escaping @Sendable (UInt64) -> SeedRun = { SeedRun(of: $0) },
         tell: @escaping @Sendable (SeedRun) -> Void
     ) {
-        last = seeds.upperBound
+        self.seeds = seeds
         (self.endsAtFirst, self.runSeed, self.tell) = (endsAtFirst, runSeed, tell)
         state = Mutex(State(next: seeds.lowerBound, nextToTell: seeds.lowerBound))
     }
 
     /// - Parameter jobs: how many run at once.
     func run(jobs: Int) -> Tally {
-        Threads.run(jobs) { [self] in
+        Threads.run(Int(min(UInt64(jobs), seeds.upperBound - seeds.lowerBound + 1))) { [self] in
             while let seed = take() { put(runSeed(seed)) }
         }
         return state.withLock { $0.tally }
@@ -61,7 +60,7 @@ final class SeedRuns: Sendable {
 
     private func take() -> UInt64? {
         state.withLock { state in
-            defer { state.next = state.next.flatMap { $0 < last ? $0 + 1 : nil } }
+            defer { state.next = state.next.flatMap { $0 < seeds.upperBound ? $0 + 1 : nil } }
             return state.next
         }
     }
@@ -69,17 +68,13 @@ final class SeedRuns: Sendable {
     private func put(_ run: SeedRun) {
         state.withLock { state in
             state.waiting[run.seed] = run
-            while let run = state.waiting.removeValue(forKey: state.nextToTell) {
-                state.nextToTell += 1
+            while let seed = state.nextToTell, let run = state.waiting.removeValue(forKey: seed) {
+                state.nextToTell = seed + 1
                 state.tally.add(run)
                 guard run.verdict != .allWell else { continue }
                 tell(run)
-                if endsAtFirst {
-                    // Those that run still are not told: nobody waits for their turn.
-                    state.next = nil
-                    state.nextToTell = .max
-                    return
-                }
+                // Those that run still are not told: nobody waits for their turn.
+                if endsAtFirst { (state.next, state.nextToTell) = (nil, nil) }
             }
         }
     }

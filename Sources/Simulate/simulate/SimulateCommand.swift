@@ -50,12 +50,14 @@ struct SimulateCommand: ParsableCommand {
     @Flag(help: "Print the verdict of a replay alone.")
     var quiet = false
 
-    @Flag(help: "Measure inputs a second: the core alone, and with codec and auditor.")
+    @Flag(
+        help: "Measure inputs a second: the core alone, with codec and auditor, and several of these at once."
+    )
     var bench = false
 
     func validate() throws {
         guard seeds > 0 else { throw ValidationError("--seeds is at least 1") }
-        guard jobs ?? 1 > 0 else { throw ValidationError("--jobs is at least 1") }
+        guard (1...1_024).contains(jobs ?? 1) else { throw ValidationError("--jobs is from 1 to 1024") }
         guard from <= UInt64.max - seeds else { throw ValidationError("--from leaves no room for --seeds") }
         guard !(bench && seed != nil) else { throw ValidationError("--bench takes no --seed") }
     }
