@@ -73,6 +73,7 @@ private struct RescuedCopy {
     let path: String
 
     init(of storePath: String) throws(StoreError) {
+        // `mkstemp` puts letters of its own in the place of the six.
         var template = Array("\(storePath).rescuing-XXXXXX".utf8CString)
         let descriptor = mkstemp(&template)
         guard descriptor >= 0 else { throw .inaccessible(path: storePath, detail: systemMessage(errno)) }

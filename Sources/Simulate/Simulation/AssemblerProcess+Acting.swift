@@ -4,6 +4,7 @@ import Wire
 // What the assembler's shell does once the changes of the round are in the store.
 extension World {
     mutating func perform(_ actions: [Action], at instant: Instant) {
+        // Workers are few: they are looked through.
         var batches: [(connection: ConnectionID, grants: [Grant])] = []
         let moment = Moment(instant: instant, wall: now.wall)
         for action in actions {
