@@ -109,12 +109,12 @@ struct AuditorTests {
 
     @Test("what a watcher hears, where it is not what was stored at that place")
     func heardOtherwise() {
-        for (landing, isTrue) in [(0, true), (1, false)] {
+        let stored = [outcome(1, 0), outcome(2, 1)]
+        for (heard, landing, isTrue) in [(stored, 0, true), (stored, 1, false), ([outcome(2, 0)], 1, false)] {
             var auditor = auditor()
-            auditor.committed(
-                [.settled(order: order, outcomes: [outcome(1, 0), outcome(2, 1)])], now: now)
+            auditor.committed([.settled(order: order, outcomes: stored)], now: now)
             let batch = OutcomeBatch.with {
-                $0.outcomes = [outcome(1, 0), outcome(2, 1)]
+                $0.outcomes = heard
                 $0.summary.order = order.data
                 $0.summary.itemCount = 2
                 $0.summary.lastLanding = 2
