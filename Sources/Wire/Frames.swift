@@ -80,7 +80,14 @@ public enum Frames {
 
 extension OrderID {
     /// From a message's field; `nil` where it is not 16 bytes.
-    public init?(_ field: Data) { self.init(bytes: field) }
+    public init?(_ field: Data) {
+        guard field.count == OrderID.byteCount else { return nil }
+        // Two words where they stand: every result brings an id.
+        let bytes = field.bytes
+        self.init(
+            high: UInt64(bigEndian: bytes.unsafeLoadUnaligned(as: UInt64.self)),
+            low: UInt64(bigEndian: bytes.unsafeLoadUnaligned(fromByteOffset: 8, as: UInt64.self)))
+    }
 
     /// For a message's field.
     public var data: Data { withBytes { Data($0) } }

@@ -16,6 +16,16 @@ public struct Instant: InstantProtocol, Hashable, Sendable {
     public func duration(to other: Instant) -> Duration { .nanoseconds(other.nanoseconds - nanoseconds) }
 
     public static func < (left: Instant, right: Instant) -> Bool { left.nanoseconds < right.nanoseconds }
+
+    /// Of what may never come (`nil`), the nearest; `nil` where none of it comes.
+    public static func earliest(_ first: Instant?, _ second: Instant?) -> Instant? {
+        guard let first, let second else { return first ?? second }
+        return min(first, second)
+    }
+
+    public static func earliest(_ first: Instant?, _ second: Instant?, _ third: Instant?) -> Instant? {
+        earliest(earliest(first, second), third)
+    }
 }
 
 /// Wall time, in milliseconds since 1970-01-01T00:00:00Z. For people, and for limits that outlive a restart.

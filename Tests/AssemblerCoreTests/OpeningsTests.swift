@@ -33,7 +33,7 @@ struct OpeningsTests {
             #expect(station.choose(avoiding: [], among: sessions) == .place(best))
             station.take(best)
             sessions[station.places[best].connection]?.leasedCount += 1
-            openings.take(leaving: station.places[best].credit)
+            openings.take()
         }
         #expect(station.choose(avoiding: [], among: sessions) == .nobody)
     }

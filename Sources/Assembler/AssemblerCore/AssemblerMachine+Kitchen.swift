@@ -51,7 +51,7 @@ extension AssemblerMachine {
             return refuse(connection, request: nil, .malformed, complaint)
         }
         let instance = WorkerInstance(bytes: Array(hello.instance))
-        let isKnown = sessions[connection] != nil
+        let isKnown = sessions.contains(connection)
         let replaced = sessions.elements.filter { $0.value.instance == instance || $0.key == connection }
         for (other, _) in replaced.sorted(by: { $0.value.number < $1.value.number }) {
             endSession(other, .replaced, now: now)

@@ -74,7 +74,7 @@ extension AssemblerMachine {
     ) {
         grant(item, at: station, place: place, now: now)
         if place == openings.best {
-            openings.take(leaving: stations[station.value].places[place].credit)
+            openings.take()
         } else {
             // It had to avoid the best one.
             openings = Openings(at: stations[station.value], among: sessions)

@@ -103,7 +103,7 @@ extension AssemblerMachine {
             round.step.changes.append(.served(order: order, record))
         }
         for (order, _) in round.landed.elements { answerWatchers(of: order) }
-        for order in round.served where round.landed[order] == nil { answerWatchers(of: order) }
+        for order in round.served where !round.landed.contains(order) { answerWatchers(of: order) }
         servedNow += round.served
         round.served = []
         for (connection, acks) in round.acks.elements {
@@ -117,13 +117,13 @@ extension AssemblerMachine {
                     .tellWorker(connection, .revokes(RevokeBatch.with { $0.revokes = chunk })))
             }
         }
-        for connection in round.forgotten where sessions[connection] == nil && producers[connection] == nil {
+        for connection in round.forgotten where !sessions.contains(connection) && producers[connection] == nil {
             round.step.actions.append(.forget(connection))
         }
         round.forgotten = []
-        round.landed = Table()
-        round.acks = Table()
-        round.revokes = Table()
+        round.landed.removeAll()
+        round.acks.removeAll()
+        round.revokes.removeAll()
     }
 
     private mutating func answerWatchers(of order: OrderID) {

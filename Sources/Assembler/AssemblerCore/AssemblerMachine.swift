@@ -164,7 +164,7 @@ public struct AssemblerMachine: Sendable {
         case .retry(let item): trays[item.order]?.state(of: item.index) == .resting
         case .orderDeadline(let order), .orderBegins(let order): trays[order]?.isRunning == true
         case .fillingSilence(let order): trays[order]?.phase == .filling
-        case .workerSilence(let connection), .probationPause(let connection, _): sessions[connection] != nil
+        case .workerSilence(let connection), .probationPause(let connection, _): sessions.contains(connection)
         case .examinationDue(let station): stations[station.value].suspects.alarm != nil
         case .producerSilence(let connection): producers[connection] != nil
         case .recoveryEnds, .pulse: true
@@ -237,7 +237,7 @@ public struct AssemblerMachine: Sendable {
 
     /// Who has not said a proper hello is not remembered, or strangers would pile up.
     mutating func forgetStranger(_ connection: ConnectionID) {
-        guard sessions[connection] == nil, producers[connection] == nil else { return }
+        guard !sessions.contains(connection), producers[connection] == nil else { return }
         round.forgotten.append(connection)
     }
 }

@@ -50,7 +50,6 @@ struct Leases {
             "lease \(lease.key) left out others")
         row.append(lease)
         countInRow += 1
-        shorten()
     }
 
     mutating func remove(_ key: LeaseKey) {

@@ -98,7 +98,9 @@ struct Station {
 
     /// Levels from which all were taken, and to which none came back.
     mutating func dropEmptyLevels() {
-        if levels.contains(where: \.turns.isEmpty) { levels.removeAll(where: \.turns.isEmpty) }
+        // Not by key paths: they are slow, and every lease comes by here.
+        guard levels.contains(where: { $0.turns.isEmpty }) else { return }
+        levels.removeAll { $0.turns.isEmpty }
     }
 
     /// The order keeps its turn: nobody could take its items.

@@ -3,13 +3,18 @@
 /// The steps of one message ask for the same key again and again: the latest one that was visited is found without its
 /// hash. A value that is removed leaves its place to the next that comes.
 struct Table<Key: Hashable, Value> {
+    /// Of all keys, once they were too many to be looked through.
     private var positions: [Key: Int] = [:]
+    private var isIndexed = false
     /// Behind the first place, which is nobody's: what is read of a key that is not there.
     private var places: [Value?] = [nil]
     /// Whose each place is, or was until it became free.
     private var keys: [Key] = []
     private var freePositions: [Int] = []
     private var latest: (key: Key, position: Int)?
+
+    /// So many are looked through more quickly than one is hashed.
+    private static var lookedThroughMax: Int { 16 }
 
     var count: Int { keys.count - freePositions.count }
     var isEmpty: Bool { count == 0 }
@@ -39,8 +44,10 @@ struct Table<Key: Hashable, Value> {
     /// Where the value of a key stands until it is removed; 0 where there is none.
     func position(of key: Key) -> Int {
         if let latest, latest.key == key { return latest.position }
-        return positions[key] ?? 0
+        return search(for: key) ?? 0
     }
+
+    func contains(_ key: Key) -> Bool { position(of: key) != 0 }
 
     /// Appends to the array of `key`, which is made where there is none.
     mutating func append<Element>(_ element: consuming Element, at key: Key) where Value == [Element] {
@@ -53,6 +60,17 @@ struct Table<Key: Hashable, Value> {
         var array: [Element] = []
         array.reserveCapacity(16)
         return array
+    }
+
+    /// Keeps the room.
+    mutating func removeAll() {
+        guard places.count > 1 else { return }
+        places.removeSubrange(1...)
+        keys.removeAll(keepingCapacity: true)
+        freePositions.removeAll(keepingCapacity: true)
+        positions.removeAll(keepingCapacity: true)
+        isIndexed = false
+        latest = nil
     }
 
     /// Setting `nil` removes.
@@ -79,8 +97,7 @@ struct Table<Key: Hashable, Value> {
     }
 
     private func search(for key: Key) -> Int? {
-        // A few are looked through more quickly than one is hashed.
-        guard keys.count <= 16 else { return positions[key] }
+        guard !isIndexed else { return positions[key] }
         return keys.indices.first { keys[$0] == key && places[$0 + 1] != nil }.map { $0 + 1 }
     }
 
@@ -107,13 +124,25 @@ struct Table<Key: Hashable, Value> {
         } else {
             keys[position - 1] = key
         }
-        positions[key] = position
+        if isIndexed {
+            positions[key] = position
+        } else if keys.count > Self.lookedThroughMax {
+            index()
+        }
         latest = (key, position)
         return position
     }
 
+    /// They have become too many to be looked through, with the last one, which was none of those before.
+    private mutating func index() {
+        for position in keys.indices where position == keys.count - 1 || places[position + 1] != nil {
+            positions[keys[position]] = position + 1
+        }
+        isIndexed = true
+    }
+
     private mutating func free(_ position: Int) {
-        positions[keys[position - 1]] = nil
+        if isIndexed { positions[keys[position - 1]] = nil }
         freePositions.append(position)
         if latest?.position == position { latest = nil }
     }

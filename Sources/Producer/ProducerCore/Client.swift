@@ -28,7 +28,7 @@ public struct Client {
 
     /// When `tick` wants to be called, at the latest.
     public var nextDeadline: Instant? {
-        [session.nextDeadline, pulse.nextDeadline, alarms.next].compactMap(\.self).min()
+        Instant.earliest(session.nextDeadline, pulse.nextDeadline, alarms.next)
     }
 
     public mutating func handle(_ input: Input, now moment: Moment) -> Step {

@@ -173,17 +173,16 @@ extension World {
         step.takeOver(last)
         guard commitThenAct(step, running) else { return }
         auditor.roundEnded(now: now)
-        if auditor.isTimeForEverything { auditor.checkEverything(running.core, now: now) }
+        if auditor.isTimeForEverything { running.ask { auditor.checkEverything($0, now: now) } }
         let isDrained =
             isKitchenDrained && assembler.orders.arrivals.isEmpty && assembler.unreachable.isEmpty
         wake(.assembler, at: isDrained ? nextAlarm(running) : now.instant)
     }
 
     private func nextAlarm(_ running: Running<AssemblerMachine>) -> Instant {
-        var next = assembler.nextLook
-        if let deadline = running.ask({ $0.nextDeadline }) { next = min(next, deadline) }
-        if let deferredUntil = assembler.deferredUntil { next = min(next, deferredUntil) }
-        return next
+        let deadline = running.ask { $0.nextDeadline }
+        let next = Instant.earliest(deadline, assembler.deferredUntil)
+        return next.map { min($0, assembler.nextLook) } ?? assembler.nextLook
     }
 
     private mutating func known(_ connection: Int) -> ConnectionID {

@@ -79,7 +79,7 @@ private struct CoreBench {
         let clock = ContinuousClock()
         let start = clock.now
         var step = Step()
-        while let input = batch.popLast() { step.append(core.handle(input, now: now)) }
+        while let input = batch.popLast() { step.append(core.handle(consume input, now: now)) }
         now.instant = now.instant.advanced(by: .milliseconds(1))
         step.append(core.tick(now: now))
         if !step.changes.isEmpty {

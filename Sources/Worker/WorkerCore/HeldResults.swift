@@ -10,9 +10,14 @@ struct HeldResults: Equatable {
         let result: ItemResult
         /// Its handler had begun.
         let hasStarted: Bool
-        var isQueued: Bool
+        /// What the result takes on the wire, within a few bytes.
+        let byteCount: Int
+        var isQueued = true
 
-        var byteCount: Int { result.approximateByteCount }
+        init(_ result: ItemResult, hasStarted: Bool) {
+            (self.result, self.hasStarted) = (result, hasStarted)
+            byteCount = result.approximateByteCount
+        }
     }
 
     private var held: [LeaseID: Held] = [:]
@@ -24,7 +29,7 @@ struct HeldResults: Equatable {
     var count: Int { held.count }
     var isEmpty: Bool { held.isEmpty }
 
-    func contains(_ lease: LeaseID) -> Bool { held[lease] != nil }
+    func contains(_ lease: LeaseID) -> Bool { held.keys.contains(lease) }
 
     /// For the hello, in the order of the leases.
     var claims: [Claim] {
@@ -39,8 +44,8 @@ struct HeldResults: Equatable {
     }
 
     mutating func hold(_ result: ItemResult, hasStarted: Bool) {
-        let new = Held(result: result, hasStarted: hasStarted, isQueued: true)
-        guard held.updateValue(new, forKey: result.lease) == nil else {
+        let new = Held(result, hasStarted: hasStarted)
+        if case .some = held.updateValue(new, forKey: result.lease) {
             preconditionFailure("lease \(result.lease.text) has ended twice")
         }
         byteCount += new.byteCount
@@ -71,15 +76,16 @@ struct HeldResults: Equatable {
         var batch = ResultBatch()
         var batchBytes = 0
         while let lease = queue.first, batch.results.count < Limits.batchCountMax {
-            guard let next = held[lease] else {
+            guard let place = held.index(forKey: lease) else {
                 queue.removeFirst()
                 continue
             }
-            guard batch.results.isEmpty || batchBytes + next.byteCount <= Limits.batchBytesAim else { break }
+            let byteCount = held.values[place].byteCount
+            guard batch.results.isEmpty || batchBytes + byteCount <= Limits.batchBytesAim else { break }
             queue.removeFirst()
-            held[lease]?.isQueued = false
-            batchBytes += next.byteCount
-            batch.results.append(next.result)
+            held.values[place].isQueued = false
+            batchBytes += byteCount
+            batch.results.append(held.values[place].result)
         }
         return batch.results.isEmpty ? nil : batch
     }

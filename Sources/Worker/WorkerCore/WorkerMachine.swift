@@ -50,8 +50,7 @@ public struct WorkerMachine: Sendable {
     /// When `tick` is due at the latest; `nil` while only an input can change anything.
     public var nextDeadline: Instant? {
         guard !isOver else { return nil }
-        return [session.nextDeadline, timeouts.next, departure.nextDeadline]
-            .compactMap { $0 }.min()
+        return Instant.earliest(session.nextDeadline, timeouts.next, departure.nextDeadline)
     }
 
     public mutating func handle(_ input: Input, now: Moment) -> Step {
@@ -233,7 +232,7 @@ extension WorkerMachine {
 
     private mutating func take(_ lease: Lease, _ now: Instant, _ step: inout Step) {
         // A lease that is sent again: its handler runs, or has ended and its result was lost on the way.
-        guard running[lease.lease] == nil else { return }
+        guard !running.keys.contains(lease.lease) else { return }
         guard !held.contains(lease.lease) else { return held.queueAgain(lease.lease) }
 
         guard let station = stations[lease.station], OrderID(lease.order) != nil else {
@@ -263,12 +262,12 @@ extension WorkerMachine {
         // A handler ends once; a second word about it changes nothing.
         guard let lease = running.removeValue(forKey: id) else { return }
         held.hold(lease.result(outcome, contentBytesMax: contentBytesMax, now: now), hasStarted: true)
-        timeouts.prune(runningCount: running.count) { running[$0] != nil }
+        timeouts.prune(runningCount: running.count) { running.keys.contains($0) }
     }
 
     private mutating func stop(_ id: LeaseID, _ reason: StopReason, _ step: inout Step) {
         // It has ended: its result is held, or was acknowledged while the revocation was on its way.
-        guard running[id] != nil else { return }
+        guard running.keys.contains(id) else { return }
         switch running[id]?.stop(reason) {
         case .stop(let reason)?:
             step.add(.note(.stopped(id, reason)))
