@@ -109,11 +109,11 @@ extension LeaseID: Comparable {
 
     /// Younger leases are greater.
     public static func < (left: LeaseID, right: LeaseID) -> Bool {
-        (left.incarnation, left.number) < (right.incarnation, right.number)
+        LeaseKey(left) < LeaseKey(right)
     }
 
     /// As handlers see it: `incarnation-number`.
-    public var text: String { "\(incarnation)-\(number)" }
+    public var text: String { LeaseKey(self).text }
 }
 
 extension OrderStatus {

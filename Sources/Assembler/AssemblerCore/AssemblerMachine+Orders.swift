@@ -17,13 +17,16 @@ extension AssemblerMachine {
         case .page(let page): addPage(connection, request, page, now: now)
         case .watch(let watch): self.watch(connection, request, watch)
         case .tray(let tray):
-            guard let order = orderID(OrderID(tray.order), byteCount: tray.order.count, connection, request) else { return }
+            guard let order = orderID(OrderID(tray.order), byteCount: tray.order.count, connection, request)
+            else { return }
             let countMax = min(Int(tray.itemCountMax), Limits.batchCountMax)
             answer(
                 .answerTray(
                     connection, request: request, order, from: Int(tray.firstIndex), countMax: countMax))
         case .cancel(let cancel):
-            guard let order = orderID(OrderID(cancel.order), byteCount: cancel.order.count, connection, request) else { return }
+            guard
+                let order = orderID(OrderID(cancel.order), byteCount: cancel.order.count, connection, request)
+            else { return }
             _ = self.cancel(order, now: now)
             answer(.answerTray(connection, request: request, order, from: 0, countMax: 0))
         case .list(let list): answer(.answerList(connection, request: request, list))
@@ -98,7 +101,8 @@ extension AssemblerMachine {
     private mutating func submit(
         _ connection: ConnectionID, _ request: UInt64, _ submit: Submit, known: KnownOrder?, now: Moment
     ) {
-        guard let order = orderID(OrderID(submit.order), byteCount: submit.order.count, connection, request) else { return }
+        guard let order = orderID(OrderID(submit.order), byteCount: submit.order.count, connection, request)
+        else { return }
         if let known = inMemory(order, key: submit.spec.key) ?? known {
             return answerKnown(connection, request, known, submit, now: now)
         }
@@ -126,7 +130,8 @@ extension AssemblerMachine {
     }
 
     private mutating func addPage(_ connection: ConnectionID, _ request: UInt64, _ page: Page, now: Moment) {
-        guard let order = orderID(OrderID(page.order), byteCount: page.order.count, connection, request) else { return }
+        guard let order = orderID(OrderID(page.order), byteCount: page.order.count, connection, request)
+        else { return }
         guard let tray = trays[order], tray.phase == .filling else {
             if let tray = trays[order] { return answerReceipt(connection, request, tray.id, known: true) }
             return refuse(
@@ -275,7 +280,8 @@ extension AssemblerMachine {
     // MARK: Watching
 
     private mutating func watch(_ connection: ConnectionID, _ request: UInt64, _ watch: Watch) {
-        guard let order = orderID(OrderID(watch.order), byteCount: watch.order.count, connection, request) else { return }
+        guard let order = orderID(OrderID(watch.order), byteCount: watch.order.count, connection, request)
+        else { return }
         let watcher = Watcher(
             connection: connection, request: request, after: Int(watch.afterLanding),
             countMax: min(max(1, Int(watch.outcomeCountMax)), Limits.batchCountMax))

@@ -117,7 +117,8 @@ extension AssemblerMachine {
                     .tellWorker(connection, .revokes(RevokeBatch.with { $0.revokes = chunk })))
             }
         }
-        for connection in round.forgotten where !sessions.contains(connection) && producers[connection] == nil {
+        for connection in round.forgotten where !sessions.contains(connection) && producers[connection] == nil
+        {
             round.step.actions.append(.forget(connection))
         }
         round.forgotten = []

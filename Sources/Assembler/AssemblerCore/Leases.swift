@@ -1,4 +1,5 @@
 import DequeModule
+import Wire
 
 /// The leases that workers hold, by their keys.
 ///

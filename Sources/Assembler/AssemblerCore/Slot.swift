@@ -1,25 +1,5 @@
 import Wire
 
-/// A lease's id in the form that the core keeps it in.
-struct LeaseKey: Hashable, Comparable {
-    let incarnation: UInt32
-    let number: UInt64
-
-    init(incarnation: UInt32, number: UInt64) {
-        self.incarnation = incarnation
-        self.number = number
-    }
-
-    init(_ id: LeaseID) { self.init(incarnation: id.incarnation, number: id.number) }
-
-    var id: LeaseID { LeaseID(incarnation: incarnation, number: number) }
-
-    /// Younger leases are greater.
-    static func < (left: LeaseKey, right: LeaseKey) -> Bool {
-        (left.incarnation, left.number) < (right.incarnation, right.number)
-    }
-}
-
 /// An item of an order.
 struct ItemKey: Hashable, Comparable {
     let order: OrderID

@@ -6,15 +6,15 @@ import Wire
 extension Auditor {
     func says(_ message: KitchenMessage) {
         switch message.body {
-        case .acks(let batch): for ack in batch.acks { acknowledged(ack) }
-        case .leases(let batch): for lease in batch.leases { leased(lease) }
+        case .acks(let batch): for position in batch.acks.indices { acknowledged(batch.acks[position]) }
+        case .leases(let batch): for position in batch.leases.indices { leased(batch.leases[position]) }
         case .welcome, .refusal, .revokes, .heartbeat, nil: break
         }
     }
 
     /// A result may be forgotten by its worker once its outcome is durable.
     private func acknowledged(_ ack: Ack) {
-        guard let brought = results[LeaseNumber(ack.lease)], !brought.isEmpty else {
+        guard let brought = results[LeaseKey(ack.lease)] else {
             return blame("\(ack.lease.text) is acknowledged, and brought nothing in this round")
         }
         switch ack.fate {

@@ -63,6 +63,16 @@ extension Auditor {
         var isRevoked = false
     }
 
+    /// The results that one lease has brought: one, unless it was sent again.
+    struct Brought {
+        let last: ItemResult
+        var before: [ItemResult] = []
+
+        func contains(where isWanted: (ItemResult) -> Bool) -> Bool {
+            isWanted(last) || before.contains(where: isWanted)
+        }
+    }
+
     /// Leases given at a station.
     struct LeaseCount {
         var count = 0

@@ -76,7 +76,7 @@ extension Auditor {
     }
 
     /// Those of claims of this round among them: a hello may be followed by its worker's end.
-    private func leases(of connection: ConnectionID) -> [(LeaseNumber, Held)] {
+    private func leases(of connection: ConnectionID) -> [(LeaseKey, Held)] {
         held.filter { $0.value.connection == connection }.sorted { $0.key < $1.key }.map {
             ($0.key, $0.value)
         }
@@ -92,7 +92,7 @@ extension Auditor {
     }
 
     /// The lease is over: its place is free, and its slot, if it counted on it, waits.
-    private mutating func ended(_ lease: LeaseNumber) {
+    private mutating func ended(_ lease: LeaseKey) {
         if !claims.isEmpty { claims[lease] = nil }
         guard let held = held.removeValue(forKey: lease) else { return }
         sessions[held.connection]?.release(at: held.station)
@@ -101,20 +101,26 @@ extension Auditor {
         current.remove(held.item)
     }
 
-    private mutating func setCurrent(_ item: ItemRef, _ lease: LeaseNumber) {
-        returned.remove(item)
+    private mutating func setCurrent(_ item: ItemRef, _ lease: LeaseKey) {
+        cameNotBack(item)
         steppedBack.remove(item)
         guard current.set(lease, for: item) == nil else { return }
         if let record = records[item.order], isAtItsLimit(record) { record.turns.restEverywhere() }
     }
 
+    private mutating func cameNotBack(_ item: ItemRef) {
+        // Few do, and each is hashed.
+        if !returned.isEmpty { returned.remove(item) }
+    }
+
     private mutating func noteSettled(_ changes: [Change]) {
         for change in changes {
             guard case .settled(let order, let outcomes) = change else { continue }
-            for outcome in outcomes {
-                let item = ItemRef(order: order, index: Int(outcome.index))
+            // Read where they stand: to walk over them would copy each.
+            for position in outcomes.indices {
+                let item = ItemRef(order: order, index: Int(outcomes[position].index))
                 current.remove(item)
-                returned.remove(item)
+                cameNotBack(item)
             }
         }
     }
@@ -128,7 +134,7 @@ extension Auditor {
                 greeted(hello, connection, welcome)
             }
         case .results(let batch):
-            for result in batch.results { ended(by: result) }
+            for position in batch.results.indices { ended(by: batch.results[position]) }
         case .credit(let report):
             guard let session = sessions[connection], session.number == message.session else { return }
             let offers = report.stations.map { ($0.capacity, stations.number(of: $0.station)) }
@@ -155,7 +161,7 @@ extension Auditor {
         }
         sessions[connection] = session
         for claim in hello.running + hello.held {
-            let lease = LeaseNumber(claim.lease)
+            let lease = LeaseKey(claim.lease)
             guard let order = OrderID(claim.order), mayHaveBeenGiven(lease), held[lease] == nil,
                 claims[lease] == nil
             else { continue }
@@ -167,7 +173,7 @@ extension Auditor {
         }
     }
 
-    private func mayHaveBeenGiven(_ lease: LeaseNumber) -> Bool {
+    private func mayHaveBeenGiven(_ lease: LeaseKey) -> Bool {
         lease.number > 0
             && (lease.incarnation < incarnation
                 || lease.incarnation == incarnation && lease.number <= youngestLease.number)
@@ -175,8 +181,10 @@ extension Auditor {
 
     /// A result is judged by its lease alone.
     private mutating func ended(by result: ItemResult) {
-        let number = LeaseNumber(result.lease)
-        results[number, default: []].append(result)
+        let number = LeaseKey(result.lease)
+        if let brought = results.updateValue(Brought(last: result), forKey: number) {
+            results[number]?.before = brought.before + [brought.last]
+        }
         guard let order = OrderID(result.order), mayHaveBeenGiven(number) else { return }
         let item = ItemRef(order: order, index: Int(result.index))
         guard let lease = held[number] ?? claims[number], lease.item == item else { return }
@@ -197,7 +205,7 @@ extension Auditor {
     // MARK: What the assembler says
 
     private mutating func revoked(_ revoke: Revoke, at connection: ConnectionID) {
-        let lease = LeaseNumber(revoke.lease)
+        let lease = LeaseKey(revoke.lease)
         if var claim = claims.removeValue(forKey: lease) {
             guard claim.connection == connection else { return claims[lease] = claim }
             // It takes a place where its worker has one for it.
@@ -214,7 +222,7 @@ extension Auditor {
         sessions[claim.connection]?.serves(claim.station) ?? false
     }
 
-    private mutating func hold(_ lease: LeaseNumber, _ new: Held) {
+    private mutating func hold(_ lease: LeaseKey, _ new: Held) {
         held[lease] = new
         sessions[new.connection]?.hold(at: new.station)
     }
@@ -245,7 +253,7 @@ extension Auditor {
         let item = ItemRef(order: grant.order, index: grant.index)
         // Told only where something is wrong.
         var name: String { "\(grant.lease.text) of \(item.text)" }
-        let lease = LeaseNumber(grant.lease)
+        let lease = LeaseKey(grant.lease)
         expect(youngestLease < lease, "\(name) is given after \(youngestLease.text)")
         expect(lease.incarnation == incarnation, "\(name) is of another incarnation")
         youngestLease = max(youngestLease, lease)

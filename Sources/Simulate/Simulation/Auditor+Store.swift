@@ -45,7 +45,8 @@ extension Auditor {
             tookBack(order, index, lease, instance)
         case .settled(let order, let outcomes):
             guard let record = open(order, "outcomes") else { return }
-            for outcome in outcomes { settled(record, outcome) }
+            // Read where they stand: to walk over them would copy each.
+            for position in outcomes.indices { settled(record, outcomes, at: position) }
             countOutcomes(outcomes.count)
         case .cancelRequested(let order, _): open(order, "a cancel")?.isCancelRequested = true
         case .served(let order, let record): served(order, record, now: now)
@@ -96,7 +97,7 @@ extension Auditor {
         expect(
             !(record.losses[index] ?? []).contains { $0.lease == attempt.lease },
             "\(item.text) is lost twice under \(attempt.lease.text)")
-        if let (held, isAlone) = lostNow[LeaseNumber(attempt.lease)] {
+        if let (held, isAlone) = lostNow[LeaseKey(attempt.lease)] {
             expect(held.item == item, "\(attempt.lease.text) is lost as another item's")
             expect(
                 attempt.isAlone == isAlone,
@@ -130,23 +131,24 @@ extension Auditor {
 
     // MARK: Outcomes
 
-    private mutating func settled(_ record: Record, _ outcome: Outcome) {
-        let index = Int(outcome.index)
+    private mutating func settled(_ record: Record, _ outcomes: [Outcome], at position: Int) {
+        let index = Int(outcomes[position].index)
+        let status = outcomes[position].status
         let item = ItemRef(order: record.id, index: index)
         guard record.isSealed, record.items.indices.contains(index) else {
             return blame("\(item.text) is settled, and is not there")
         }
         expect(!record.isSettled(index), "\(item.text) is settled twice: a settled slot changed")
         expect(
-            Int(outcome.landing) == record.outcomes.count + 1,
-            "\(item.text) lands as \(outcome.landing) after \(record.outcomes.count)")
-        record.settled[index] = outcome.status
+            Int(outcomes[position].landing) == record.outcomes.count + 1,
+            "\(item.text) lands as \(outcomes[position].landing) after \(record.outcomes.count)")
+        record.settled[index] = status
         suspects.remove(item)
-        record.outcomes.append(outcome)
-        record.counts.add(outcome.status)
+        record.outcomes.append(outcomes[position])
+        record.counts.add(status)
         record.turns.tried(index)
-        switch outcome.status {
-        case .done: checkDone(outcome, item)
+        switch status {
+        case .done: checkDone(outcomes[position].result, item)
         case .failed:
             let count = record.failures[index]?.count ?? 0
             expect(
@@ -156,15 +158,14 @@ extension Auditor {
             expect(count > 0, "\(item.text) is failed without a failure")
         case .poisoned: checkPoisoned(item, record)
         case .cancelled, .expired: break
-        case .waiting, .leased, .UNRECOGNIZED: blame("\(item.text) is settled as \(outcome.status.text)")
+        case .waiting, .leased, .UNRECOGNIZED: blame("\(item.text) is settled as \(status.text)")
         }
     }
 
-    private func checkDone(_ outcome: Outcome, _ item: ItemRef) {
-        let isTrue = Nature.isResult(outcome.result, of: item) && successes.contains(item)
-        let isLie = outcome.result == Nature.lie && lies.contains(item)
+    private func checkDone(_ result: Content, _ item: ItemRef) {
+        if Nature.isResult(result, of: item), successes.contains(item) { return }
         expect(
-            isTrue || isLie,
+            result == Nature.lie && lies.contains(item),
             successes.contains(item)
                 ? "\(item.text) has the result of another item"
                 : "\(item.text) is done, and no handler did it")

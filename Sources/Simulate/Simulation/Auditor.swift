@@ -10,7 +10,7 @@ struct Auditor: ~Copyable {
     private struct StartedLease: Hashable {
         let worker: Int
         let process: Int
-        let lease: LeaseNumber
+        let lease: LeaseKey
 
         /// Nearly all are of different leases.
         func hash(into hasher: inout Hasher) { hasher.combine(lease) }
@@ -34,11 +34,11 @@ struct Auditor: ~Copyable {
 
     // What the running assembler has said. Gone with it.
     var incarnation: UInt32 = 0
-    var youngestLease = LeaseNumber()
+    var youngestLease = LeaseKey(incarnation: 0, number: 0)
     /// Never walked but in the order of the leases.
-    var held: [LeaseNumber: Held] = [:]
+    var held: [LeaseKey: Held] = [:]
     /// The lease that a slot counts on.
-    var current = ItemTable<LeaseNumber>()
+    var current = ItemTable<LeaseKey>()
     /// Items that came back from their workers and have never failed: they go first.
     var returned: OrderedSet<ItemRef> = []
     /// Those of them that came back when their orders could not be leased.
@@ -53,11 +53,11 @@ struct Auditor: ~Copyable {
     var leaseCounts: [LeaseCount] = []
     var sessions: OrderedDictionary<ConnectionID, Session> = [:]
     /// Claims of this round's hellos.
-    var claims: OrderedDictionary<LeaseNumber, Held> = [:]
+    var claims: OrderedDictionary<LeaseKey, Held> = [:]
     /// Losses of this round, by their leases: whether the worker held nothing else.
-    var lostNow: OrderedDictionary<LeaseNumber, (held: Held, isAlone: Bool)> = [:]
-    /// Results of this round. Only ever looked up.
-    var results: [LeaseNumber: [ItemResult]] = [:]
+    var lostNow: OrderedDictionary<LeaseKey, (held: Held, isAlone: Bool)> = [:]
+    /// What was brought in this round, by its lease. Only ever looked up.
+    var results: [LeaseKey: Brought] = [:]
     /// Leases of this round.
     var grantedNow: [(grant: Grant, station: Int, isOutOfTurn: Bool, at: Moment)] = []
     var runningOrderCount = 0
@@ -143,7 +143,7 @@ struct Auditor: ~Copyable {
     mutating func assemblerStarted(incarnation: UInt32, _ restored: [RestoredOrder], now: Moment) {
         expect(incarnation > self.incarnation, "incarnation \(incarnation) follows \(self.incarnation)")
         self.incarnation = incarnation
-        youngestLease = LeaseNumber(incarnation: incarnation, number: 0)
+        youngestLease = LeaseKey(incarnation: incarnation, number: 0)
         expect(
             restored.map(\.accepted.id) == unserved.map(\.id),
             "the restart finds \(restored.count) orders that are not over, and \(unserved.count) were committed"
@@ -180,7 +180,7 @@ struct Auditor: ~Copyable {
     // MARK: What is true
 
     mutating func started(_ lease: Lease, of item: ItemRef, by worker: Int, process: Int) {
-        let key = StartedLease(worker: worker, process: process, lease: LeaseNumber(lease.lease))
+        let key = StartedLease(worker: worker, process: process, lease: LeaseKey(lease.lease))
         let isNew = startedLeases.insert(key).inserted
         expect(
             isNew, "\(lease.lease.text) is started twice by worker \(worker + 1)"

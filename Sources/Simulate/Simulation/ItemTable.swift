@@ -19,7 +19,13 @@ struct ItemRef: Hashable {
                 count += 1
             }
             append(UInt8(ascii: "["))
-            for digit in String(index).utf8 { append(digit) }
+            if index < 0 { append(UInt8(ascii: "-")) }
+            var power: UInt = 1
+            while index.magnitude / power >= 10 { power *= 10 }
+            while power > 0 {
+                append(UInt8(ascii: "0") + UInt8(index.magnitude / power % 10))
+                power /= 10
+            }
             append(UInt8(ascii: "]"))
             return use(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(text)[..<count]))
         }

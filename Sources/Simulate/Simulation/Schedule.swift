@@ -20,7 +20,7 @@ enum Event {
     case connect(Party, process: Int)
     /// A party's round.
     case wake(Party, process: Int)
-    case handlerEnds(worker: Int, process: Int, LeaseNumber, turn: Int)
+    case handlerEnds(worker: Int, process: Int, LeaseKey, turn: Int)
     /// A supervisor starts a process.
     case start(Party)
     /// The next fault.

@@ -165,17 +165,19 @@ struct StoreModel {
 
 extension StoreModel.Stored {
     fileprivate func settle(_ new: [Outcome]) throws(StoreModel.Damage) {
-        for outcome in new {
-            guard Int(outcome.landing) == outcomes.count + 1 else {
+        // Read where they stand: to walk over them would copy each.
+        for position in new.indices {
+            let (index, landing) = (Int(new[position].index), Int(new[position].landing))
+            guard landing == outcomes.count + 1 else {
                 throw StoreModel.Damage(
-                    description: "landing \(outcome.landing) follows \(outcomes.count) in \(accepted.id)")
+                    description: "landing \(landing) follows \(outcomes.count) in \(accepted.id)")
             }
-            guard settled.indices.contains(Int(outcome.index)), settled[Int(outcome.index)] == nil else {
+            guard settled.indices.contains(index), settled[index] == nil else {
                 throw StoreModel.Damage(
-                    description: "\(accepted.id)[\(outcome.index)] is settled twice, or not there")
+                    description: "\(accepted.id)[\(index)] is settled twice, or not there")
             }
-            settled[Int(outcome.index)] = outcome.status
-            outcomes.append(outcome)
+            settled[index] = new[position].status
+            outcomes.append(new[position])
         }
     }
 

@@ -33,7 +33,7 @@ struct WorkerProcess {
     var link = SimulatedLink()
     var arrivals: Deque<LinkEvent> = []
     /// Only ever looked up, and counted.
-    var handlers: [LeaseNumber: Handler] = [:]
+    var handlers: [LeaseKey: Handler] = [:]
     var alarm = Alarm()
     var character = Character.honest
     /// Between what arrives and the round that takes it.
@@ -155,7 +155,7 @@ extension World {
             switch action {
             case .send(let message): send(message, by: index)
             case .start(let lease): start(lease, by: index)
-            case .stop(let lease, let reason): stop(LeaseNumber(lease), reason, by: index)
+            case .stop(let lease, let reason): stop(LeaseKey(lease), reason, by: index)
             case .resetLink: resetLink(of: index)
             case .finished(let ending): finish(ending, index)
             case .note: break
@@ -221,19 +221,19 @@ extension World {
         }
         if isFaulty, plan.has(.slowWorkers) { span *= handlerDice.number(1...4) }
         let isStubborn = isFaulty && plan.has(.stubbornHandlers) && handlerDice.chance(40)
-        let number = LeaseNumber(lease.lease)
+        let number = LeaseKey(lease.lease)
         workers[index].handlers[number] = WorkerProcess.Handler(
             lease: lease.lease, item: item, turn: 0, outcome: outcome, endsProcess: nature == .poison,
             isStubborn: isStubborn)
         setEnd(of: number, turn: 0, by: index, in: span)
     }
 
-    private mutating func setEnd(of lease: LeaseNumber, turn: Int, by index: Int, in span: Duration) {
+    private mutating func setEnd(of lease: LeaseKey, turn: Int, by index: Int, in span: Duration) {
         schedule.set(
             .handlerEnds(worker: index, process: workers[index].process, lease, turn: turn), at: later(span))
     }
 
-    private mutating func stop(_ lease: LeaseNumber, _ reason: StopReason, by index: Int) {
+    private mutating func stop(_ lease: LeaseKey, _ reason: StopReason, by index: Int) {
         guard var handler = workers[index].handlers[lease] else { return }
         trace.line(.worker(index), "stops \(lease.text): \(reason)")
         handler.turn += 1
@@ -247,7 +247,7 @@ extension World {
             in: handler.isStubborn ? handlerDice.milliseconds(500...9_000) : handlerDice.milliseconds(0...20))
     }
 
-    mutating func handlerEnds(_ index: Int, process: Int, _ lease: LeaseNumber, turn: Int) {
+    mutating func handlerEnds(_ index: Int, process: Int, _ lease: LeaseKey, turn: Int) {
         guard isAlive(.worker(index), process: process),
             let position = workers[index].handlers.index(forKey: lease),
             workers[index].handlers.values[position].turn == turn
@@ -257,12 +257,11 @@ extension World {
                 .handlerEnds(worker: index, process: process, lease, turn: turn))
             return
         }
-        let handler = workers[index].handlers.values[position]
-        if handler.endsProcess {
-            auditor.poisonKilled(handler.item)
+        if workers[index].handlers.values[position].endsProcess {
+            auditor.poisonKilled(workers[index].handlers.values[position].item)
             return killWorker(index, "by \(lease.text)")
         }
-        workers[index].handlers.remove(at: position)
+        let handler = workers[index].handlers.remove(at: position).value
         if case .done = handler.outcome { auditor.succeeded(handler.item) }
         if case .failed(_, true) = handler.outcome { auditor.failedForGood(handler.item) }
         trace.line(.worker(index), "ends \(lease.text): \(handler.outcome.text)")

@@ -20,16 +20,16 @@ struct HeldResults: Equatable {
         }
     }
 
-    private var held: [LeaseID: Held] = [:]
+    private var held: [LeaseKey: Held] = [:]
     /// What goes out next. What was acknowledged while it waited here is skipped.
-    private var queue: Deque<LeaseID> = []
+    private var queue: Deque<LeaseKey> = []
     private(set) var byteCount = 0
     private(set) var isHoldingBack = false
 
     var count: Int { held.count }
     var isEmpty: Bool { held.isEmpty }
 
-    func contains(_ lease: LeaseID) -> Bool { held.keys.contains(lease) }
+    func contains(_ lease: LeaseKey) -> Bool { held.keys.contains(lease) }
 
     /// For the hello, in the order of the leases.
     var claims: [Claim] {
@@ -44,22 +44,23 @@ struct HeldResults: Equatable {
     }
 
     mutating func hold(_ result: ItemResult, hasStarted: Bool) {
+        let lease = LeaseKey(result.lease)
         let new = Held(result, hasStarted: hasStarted)
-        if case .some = held.updateValue(new, forKey: result.lease) {
-            preconditionFailure("lease \(result.lease.text) has ended twice")
+        if case .some = held.updateValue(new, forKey: lease) {
+            preconditionFailure("lease \(lease.text) has ended twice")
         }
         byteCount += new.byteCount
-        queue.append(result.lease)
+        queue.append(lease)
     }
 
     /// - Returns: `false` when it is not held: a result that was sent twice is acknowledged twice.
-    mutating func acknowledge(_ lease: LeaseID) -> Bool {
+    mutating func acknowledge(_ lease: LeaseKey) -> Bool {
         guard let result = held.removeValue(forKey: lease) else { return false }
         byteCount -= result.byteCount
         return true
     }
 
-    mutating func queueAgain(_ lease: LeaseID) {
+    mutating func queueAgain(_ lease: LeaseKey) {
         guard held[lease]?.isQueued == false else { return }
         held[lease]?.isQueued = true
         queue.append(lease)

@@ -16,7 +16,7 @@ public struct WorkerMachine: Sendable {
 
     private var session = Session()
     private var departure = Departure()
-    private var running: [LeaseID: RunningLease] = [:]
+    private var running: [LeaseKey: RunningLease] = [:]
     private var timeouts = Timeouts()
     private var held = HeldResults()
     /// The bytes that a result may have: the welcome says it.
@@ -66,7 +66,7 @@ public struct WorkerMachine: Sendable {
             step.add(.note(.undecodable(error)))
             session.close()
             step.add(.resetLink)
-        case .handlerEnded(let lease, let outcome): end(lease, outcome, now.instant)
+        case .handlerEnded(let lease, let outcome): end(LeaseKey(lease), outcome, now.instant)
         case .drain: drain(now.instant, &step)
         case .hurry: hurry(now.instant, &step)
         }
@@ -119,7 +119,7 @@ extension WorkerMachine {
         case .refusal(let refusal)?: accept(refusal, now, &step)
         case .leases(let batch)?: take(batch, now, &step)
         case .acks(let batch)?: for ack in batch.acks { forget(ack, &step) }
-        case .revokes(let batch)?: for revoke in batch.revokes { stop(revoke.lease, .revoked, &step) }
+        case .revokes(let batch)?: for revoke in batch.revokes { stop(LeaseKey(revoke.lease), .revoked, &step) }
         // Hearing it was all.
         case .heartbeat?: break
         case nil: step.add(.note(.undecodable(.unknownBody)))
@@ -232,8 +232,9 @@ extension WorkerMachine {
 
     private mutating func take(_ lease: Lease, _ now: Instant, _ step: inout Step) {
         // A lease that is sent again: its handler runs, or has ended and its result was lost on the way.
-        guard !running.keys.contains(lease.lease) else { return }
-        guard !held.contains(lease.lease) else { return held.queueAgain(lease.lease) }
+        let key = LeaseKey(lease.lease)
+        guard !running.keys.contains(key) else { return }
+        guard !held.contains(key) else { return held.queueAgain(key) }
 
         guard let station = stations[lease.station], OrderID(lease.order) != nil else {
             return giveBack(lease, .unsupported, &step)
@@ -241,8 +242,8 @@ extension WorkerMachine {
         guard !departure.isDeparting else { return giveBack(lease, .draining, &step) }
 
         let new = RunningLease(lease, stationTimeout: station.timeout, now: now)
-        running[lease.lease] = new
-        timeouts.add(lease.lease, at: new.deadline)
+        running[key] = new
+        timeouts.add(key, at: new.deadline)
         unreportedStarts.append(lease.lease)
         step.add(.start(lease))
     }
@@ -258,38 +259,38 @@ extension WorkerMachine {
         step.add(.note(.leaseReturned(lease.lease, station: lease.station, reason)))
     }
 
-    private mutating func end(_ id: LeaseID, _ outcome: HandlerOutcome, _ now: Instant) {
+    private mutating func end(_ key: LeaseKey, _ outcome: HandlerOutcome, _ now: Instant) {
         // A handler ends once; a second word about it changes nothing.
-        guard let lease = running.removeValue(forKey: id) else { return }
+        guard let lease = running.removeValue(forKey: key) else { return }
         held.hold(lease.result(outcome, contentBytesMax: contentBytesMax, now: now), hasStarted: true)
         timeouts.prune(runningCount: running.count) { running.keys.contains($0) }
     }
 
-    private mutating func stop(_ id: LeaseID, _ reason: StopReason, _ step: inout Step) {
+    private mutating func stop(_ key: LeaseKey, _ reason: StopReason, _ step: inout Step) {
         // It has ended: its result is held, or was acknowledged while the revocation was on its way.
-        guard running.keys.contains(id) else { return }
-        switch running[id]?.stop(reason) {
+        guard running.keys.contains(key) else { return }
+        switch running[key]?.stop(reason) {
         case .stop(let reason)?:
-            step.add(.note(.stopped(id, reason)))
-            step.add(.stop(id, reason))
+            step.add(.note(.stopped(key.id, reason)))
+            step.add(.stop(key.id, reason))
         // It is stopping already.
         case .ignore?, nil: break
         }
     }
 
     private mutating func stopAll(_ reason: StopReason, _ step: inout Step) {
-        for id in running.keys.sorted() { stop(id, reason, &step) }
+        for key in running.keys.sorted() { stop(key, reason, &step) }
     }
 
     private mutating func stopTimedOut(_ now: Instant, _ step: inout Step) {
-        while let id = timeouts.popDue(now: now) {
-            guard let lease = running[id] else { continue }
-            stop(id, .timeout(lease.timeout), &step)
+        while let key = timeouts.popDue(now: now) {
+            guard let lease = running[key] else { continue }
+            stop(key, .timeout(lease.timeout), &step)
         }
     }
 
     private mutating func forget(_ ack: Ack, _ step: inout Step) {
-        guard held.acknowledge(ack.lease), ack.fate != .stored else { return }
+        guard held.acknowledge(LeaseKey(ack.lease)), ack.fate != .stored else { return }
         step.add(.note(.resultDropped(ack.lease, ack.fate)))
     }
 }
