@@ -155,6 +155,7 @@ extension AssemblerMachine {
         _ items: [Item], to order: OrderID, _ connection: ConnectionID, _ request: UInt64, now: Moment
     ) {
         let firstIndex = trays.visit(order, { $0.slots.count }) ?? 0
+        _ = trays.visit(order) { $0.expect(items.count) }
         // Read where they stand: to walk over them would copy each.
         for index in items.indices { addSlot(ItemHead(items[index]), to: order) }
         trays[order]?.filledAt = now.instant

@@ -128,9 +128,18 @@ public struct Step: Equatable, Sendable {
         self.actions = actions
     }
 
-    public mutating func append(_ other: Step) {
-        if changes.isEmpty { changes = other.changes } else { changes += other.changes }
-        if actions.isEmpty { actions = other.actions } else { actions += other.actions }
+    public mutating func append(_ other: consuming Step) {
+        changes.join(&other.changes)
+        actions.join(&other.actions)
+    }
+}
+
+extension Array {
+    /// Appends the other, which is not needed any more. Only the shorter one is copied.
+    fileprivate mutating func join(_ other: inout [Element]) {
+        guard count < other.count else { return append(contentsOf: other) }
+        swap(&self, &other)
+        insert(contentsOf: other, at: 0)
     }
 }
 

@@ -96,6 +96,9 @@ struct Tray {
 
     // MARK: Filling
 
+    /// So many items are about to be added.
+    mutating func expect(_ count: Int) { slots.reserveMore(count) }
+
     mutating func add(_ head: ItemHead, kind: Kind) {
         precondition(phase == .filling && !isFull, "an item for a tray that is \(phase)")
         slots.append(Slot(kind: index(of: kind)))

@@ -170,7 +170,7 @@ extension World {
         let isKitchenDrained = assembler.kitchen.arrivals.isEmpty
         let last = running.core.tick(now: now, drained: isKitchenDrained)
         auditor.ticked(last, now: now)
-        step.takeOver(last)
+        step.append(last)
         guard commitThenAct(step, running) else { return }
         auditor.roundEnded(now: now)
         if auditor.isTimeForEverything { running.ask { auditor.checkEverything($0, now: now) } }
@@ -195,7 +195,7 @@ extension World {
     private mutating func handle(_ input: Input, _ step: inout Step, _ running: Running<AssemblerMachine>) {
         let answer = running.core.handle(input, now: now)
         auditor.handled(input, answer)
-        step.takeOver(answer)
+        step.append(answer)
     }
 
     private mutating func look() -> Bool? {
@@ -298,13 +298,5 @@ extension World {
     private func traceArrival(_ connection: ConnectionID, _ text: () -> String) {
         guard trace.isRead, let route = assembler.route(of: connection) else { return }
         trace.line(connections[route].client, "→ assembler  \(text())")
-    }
-}
-
-extension Step {
-    /// Appends the other; what there was nothing of is not copied.
-    fileprivate mutating func takeOver(_ other: consuming Step) {
-        if changes.isEmpty { changes = other.changes } else { changes += other.changes }
-        if actions.isEmpty { actions = other.actions } else { actions += other.actions }
     }
 }

@@ -4,7 +4,7 @@ import Wire
 struct Trace {
     /// Where lines go; `nil` where nobody reads them.
     private let write: ((String) -> Void)?
-    /// FNV-1a of everything so far: two runs of one seed have the same.
+    /// Of everything so far, word by word as FNV-1a goes byte by byte: two runs of one seed have the same.
     private(set) var digest: UInt64 = 0xCBF2_9CE4_8422_2325
     var now = Instant(nanoseconds: 0)
 
@@ -13,15 +13,27 @@ struct Trace {
     var isRead: Bool { write != nil }
 
     mutating func add(_ number: UInt64) {
-        digest = (digest ^ number) &* 0x100_0000_01B3
+        digest = Trace.mixed(digest, number)
     }
 
     mutating func add(_ frames: [[UInt8]]) {
-        var digest = digest
         for frame in frames {
-            for byte in frame { digest = (digest ^ UInt64(byte)) &* 0x100_0000_01B3 }
+            digest = frame.withUnsafeBytes { bytes in
+                var digest = Trace.mixed(digest, UInt64(bytes.count))
+                let wordsEnd = bytes.count & ~7
+                for offset in stride(from: 0, to: wordsEnd, by: 8) {
+                    digest = Trace.mixed(digest, bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+                }
+                for byte in bytes[wordsEnd...] { digest = Trace.mixed(digest, UInt64(byte)) }
+                return digest
+            }
         }
-        self.digest = digest
+    }
+
+    /// A multiplication carries nothing down: the high bits are folded in, or they would be lost.
+    private static func mixed(_ digest: UInt64, _ word: UInt64) -> UInt64 {
+        let product = (digest ^ word) &* 0x100_0000_01B3
+        return product ^ product >> 32
     }
 
     func line(_ who: Party, _ text: @autoclosure () -> String) {
