@@ -15,7 +15,7 @@ struct TableTests {
         var model: [Int: [Int]] = [:]
         for step in 0..<2_000 {
             let key = dice.below(keyCount)
-            switch dice.below(7) {
+            switch dice.below(200) == 0 ? 7 : dice.below(7) {
             case 0:
                 table[key] = [step]
                 model[key] = [step]
@@ -33,11 +33,15 @@ struct TableTests {
                 #expect(table.visit(key, near: dice.below(keyCount + 4)) { $0.count } == model[key]?.count)
             case 5:
                 #expect(table.visit(key) { $0.count } == model[key]?.count)
-            default:
+            case 6:
                 table.forEach { $0.append(step) }
                 model = model.mapValues { $0 + [step] }
+            default:
+                table.removeAll()
+                model = [:]
             }
             #expect(table[key] == model[key])
+            #expect(table.contains(key) == (model[key] != nil))
             #expect(table.count == model.count)
         }
         #expect(Dictionary(uniqueKeysWithValues: table.elements.map { ($0.key, $0.value) }) == model)

@@ -24,6 +24,13 @@ struct ItemTableTests {
         #expect(table[item(2, 4)] == "b")
     }
 
+    @Test(
+        "of its own kind has a text, whatever its index",
+        arguments: [0, 9, 10, 99, 100, 1_234_567, .max, -1, .min])
+    func text(index: Int) {
+        #expect(item(1, index).text == "\(OrderID(high: 1, low: 1))[\(index)]")
+    }
+
     @Test("is counted, in all and by order")
     func counted() {
         var set = ItemSet()

@@ -30,7 +30,7 @@ struct Trace {
         }
     }
 
-    /// A multiplication carries nothing down: the high bits are folded in, or they would be lost.
+    /// A multiplication carries nothing down: without the fold, changed high bits of two words cancel one another.
     private static func mixed(_ digest: UInt64, _ word: UInt64) -> UInt64 {
         let product = (digest ^ word) &* 0x100_0000_01B3
         return product ^ product >> 32

@@ -119,7 +119,8 @@ extension WorkerMachine {
         case .refusal(let refusal)?: accept(refusal, now, &step)
         case .leases(let batch)?: take(batch, now, &step)
         case .acks(let batch)?: for ack in batch.acks { forget(ack, &step) }
-        case .revokes(let batch)?: for revoke in batch.revokes { stop(LeaseKey(revoke.lease), .revoked, &step) }
+        case .revokes(let batch)?:
+            for revoke in batch.revokes { stop(LeaseKey(revoke.lease), .revoked, &step) }
         // Hearing it was all.
         case .heartbeat?: break
         case nil: step.add(.note(.undecodable(.unknownBody)))
