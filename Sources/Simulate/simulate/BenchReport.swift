@@ -6,7 +6,7 @@ enum BenchReport {
     private static let runCount = 5
 
     static func run(jobs: Int) {
-        say("the core alone", (0..<runCount).map { _ in Bench.core() })
+        say("the core alone", Bench.core(runCount: runCount))
         say("with codec, store model and auditor", (0..<runCount).map { _ in Bench.world() })
         guard jobs > 1 else { return }
         say("the same, \(jobs) at once", (0..<runCount).map { _ in worlds(jobs) })
