@@ -17,21 +17,6 @@ public struct OrderID: Hashable, Comparable, Sendable {
         low = UInt64.random(in: .min ... .max, using: &generator)
     }
 
-    /// From the 16 bytes of the wire; `nil` where there are not 16.
-    public init?(bytes: some Collection<UInt8>) {
-        guard bytes.count == OrderID.byteCount else { return nil }
-        // Two words at once: every result brings an id, and a walk byte by byte is slow.
-        self =
-            bytes.withContiguousStorageIfAvailable { OrderID(words: UnsafeRawBufferPointer($0)) }
-            ?? Array(bytes).withUnsafeBytes { OrderID(words: $0) }
-    }
-
-    /// - Parameter bytes: 16.
-    private init(words bytes: UnsafeRawBufferPointer) {
-        high = UInt64(bigEndian: bytes.loadUnaligned(as: UInt64.self))
-        low = UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
-    }
-
     /// From 26 characters, in either case; `nil` where they are not a ULID.
     public init?(_ text: some StringProtocol) {
         let characters = text.utf8

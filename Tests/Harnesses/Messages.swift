@@ -126,9 +126,11 @@ extension Generator {
     }
 
     package mutating func leaseID() -> LeaseID {
-        once(in: 4)
+        let lease =
+            once(in: 4)
             ? LeaseID(incarnation: word32(), number: number())
             : LeaseID(incarnation: UInt32(int(0...2)), number: UInt64(int(0...8)))
+        return once(in: 8) ? lease.withLaterField(UInt8(int(1...3))) : lease
     }
 
     package mutating func content() -> Content {
@@ -370,6 +372,17 @@ extension Generator {
             $0.counters.lateResultCount = number()
             $0.counters.malformedCount = number()
             $0.counters.poisonedCount = number()
+        }
+    }
+}
+
+extension LeaseID {
+    /// With a field that a later version has added: number 15, a varint.
+    package func withLaterField(_ value: UInt8) -> LeaseID {
+        do {
+            return try LeaseID(serializedBytes: serializedBytes() as [UInt8] + [15 << 3, value & 0x7F])
+        } catch {
+            preconditionFailure("a lease with one field more does not decode: \(error)")
         }
     }
 }

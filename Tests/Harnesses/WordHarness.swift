@@ -49,9 +49,9 @@ enum WordHarness {
     private static func lookAtOrderID(_ text: String, _ bytes: [UInt8]) throws {
         if let id = OrderID(text) {
             try check(id.description == text.uppercased(), "\(text) is \(id)")
-            try check(OrderID(bytes: id.bytes) == id, "\(id) has other bytes")
+            try check(OrderID(id.data) == id, "\(id) has other bytes")
         }
-        if let id = OrderID(bytes: bytes) {
+        if let id = OrderID(Data(bytes)) {
             try check(OrderID(id.description) == id && id.bytes == bytes, "\(id) has other bytes")
         }
         try check(

@@ -99,6 +99,20 @@ struct LeaseTests {
             ])
     }
 
+    @Test("a lease with a field of a later version is stopped by its number, under the id that came")
+    func laterField() throws {
+        var bench = Bench.working()
+        var (late, revoked) = (lease(1, timeout: .milliseconds(300)), lease(2))
+        // Number 15, a varint.
+        late.lease = try LeaseID(serializedBytes: late.lease.serializedBytes() as [UInt8] + [15 << 3, 1])
+        revoked.lease = try LeaseID(
+            serializedBytes: revoked.lease.serializedBytes() as [UInt8] + [15 << 3, 2])
+        #expect(late.lease != id(1))
+        #expect(bench.round(leases(late, revoked)).contains(.start(late)))
+        #expect(bench.after(.milliseconds(300)).contains(.stop(late.lease, .timeout(.milliseconds(300)))))
+        #expect(bench.round(revoke(2)).contains(.stop(revoked.lease, .revoked)))
+    }
+
     @Test("a success after the timeout came too late")
     func successAfterTimeout() {
         var bench = Bench.working()

@@ -139,6 +139,8 @@ extension Array {
     fileprivate mutating func join(_ other: inout [Element]) {
         guard count < other.count else { return append(contentsOf: other) }
         swap(&self, &other)
+        // Not even with nothing: what is shared would be copied.
+        guard !other.isEmpty else { return }
         insert(contentsOf: other, at: 0)
     }
 }

@@ -98,7 +98,7 @@ struct Station {
 
     /// Levels from which all were taken, and to which none came back.
     mutating func dropEmptyLevels() {
-        // Not by key paths: they are slow, and every lease comes by here.
+        // Not by key paths: they are slow, and every round comes by here.
         guard levels.contains(where: { $0.turns.isEmpty }) else { return }
         levels.removeAll { $0.turns.isEmpty }
     }

@@ -133,11 +133,9 @@ struct Table<Key: Hashable, Value> {
         return position
     }
 
-    /// They have become too many to be looked through, with the last one, which was none of those before.
+    /// They have become too many to be looked through. All places are taken: a new one is made only then.
     private mutating func index() {
-        for position in keys.indices where position == keys.count - 1 || places[position + 1] != nil {
-            positions[keys[position]] = position + 1
-        }
+        for position in keys.indices { positions[keys[position]] = position + 1 }
         isIndexed = true
     }
 

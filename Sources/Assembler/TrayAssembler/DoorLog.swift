@@ -32,7 +32,7 @@ struct DoorLog {
     init(log: Logger) { self.log = log }
 
     /// When `tick` wants to be called at the latest.
-    var nextDeadline: Instant? { [intervalEnd, secondEnd].compactMap(\.self).min() }
+    var nextDeadline: Instant? { Instant.earliest(intervalEnd, secondEnd) }
 
     /// - Parameter details: of this one occurrence.
     mutating func tell(

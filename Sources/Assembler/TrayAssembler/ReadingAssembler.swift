@@ -73,7 +73,7 @@ struct ReadingAssembler: ~Copyable {
         }
         notes.tick(now: now)
         guard fromKitchen.isDrained, fromOrders.isDrained else { return now }
-        return [nextLook, notes.nextDeadline].compactMap { $0 }.min()
+        return Instant.earliest(nextLook, notes.nextDeadline)
     }
 
     /// Once a second: whether there is room to begin now.

@@ -181,13 +181,13 @@ extension Auditor {
 
     /// A result is judged by its lease alone.
     private mutating func ended(by result: ItemResult) {
-        let number = LeaseKey(result.lease)
-        if let brought = results.updateValue(Brought(last: result), forKey: number) {
-            results[number]?.before = brought.before + [brought.last]
+        let key = LeaseKey(result.lease)
+        if let brought = results.updateValue(Brought(last: result), forKey: key) {
+            results[key]?.before = brought.before + [brought.last]
         }
-        guard let order = OrderID(result.order), mayHaveBeenGiven(number) else { return }
+        guard let order = OrderID(result.order), mayHaveBeenGiven(key) else { return }
         let item = ItemRef(order: order, index: Int(result.index))
-        guard let lease = held[number] ?? claims[number], lease.item == item else { return }
+        guard let lease = held[key] ?? claims[key], lease.item == item else { return }
         switch result.ending {
         case .done, .failed: break
         case .returned(let returned):
@@ -199,7 +199,7 @@ extension Auditor {
             cameBack.insert(item)
         case nil: cameBack.insert(item)
         }
-        ended(number)
+        ended(key)
     }
 
     // MARK: What the assembler says

@@ -134,7 +134,7 @@ private struct CoreBench {
             $0.fingerprint = .init(repeating: 1, count: 16)
             $0.items = Array(repeating: Item.with { $0.station = "grill" }, count: CoreBench.orderItemCount)
         }
-        return asks(.submit(submit), request: number + 2)
+        return asks(.submit(submit), request: number + 1)
     }
 
     private func result(_ connection: ConnectionID, _ grant: Grant) -> Input {

@@ -41,7 +41,7 @@ extension KitchenMessage {
         case .refusal(let refusal): "refusal: \(refusal.message)"
         case .leases(let batch):
             "leases "
-                + batch.leases.map { "\($0.lease.text) of \(short($0.order))[\($0.index)]" }
+                + batch.leases.map { "\($0.lease.text) of \(short(OrderID($0.order)))[\($0.index)]" }
                 .joined(separator: ", ")
         case .acks(let batch):
             "acks " + batch.acks.map { "\($0.lease.text) \($0.fate)" }.joined(separator: ", ")
@@ -58,11 +58,11 @@ extension ProducerMessage {
         switch body {
         case .hello: "hello"
         case .submit(let submit):
-            "submits \(short(submit.order)): \(submit.items.count) of \(submit.itemCount) items"
-        case .page(let page): "page of \(short(page.order)) from \(page.firstIndex)"
-        case .watch(let watch): "watches \(short(watch.order)) after \(watch.afterLanding)"
-        case .cancel(let cancel): "cancels \(short(cancel.order))"
-        case .tray(let tray): "asks for \(short(tray.order))"
+            "submits \(short(OrderID(submit.order))): \(submit.items.count) of \(submit.itemCount) items"
+        case .page(let page): "page of \(short(OrderID(page.order))) from \(page.firstIndex)"
+        case .watch(let watch): "watches \(short(OrderID(watch.order))) after \(watch.afterLanding)"
+        case .cancel(let cancel): "cancels \(short(OrderID(cancel.order)))"
+        case .tray(let tray): "asks for \(short(OrderID(tray.order)))"
         case .list: "asks for orders"
         case .workers: "asks for workers"
         case .stations: "asks for stations"
@@ -78,12 +78,12 @@ extension OrdersMessage {
         case .welcome: "welcome"
         case .refusal(let refusal): "refusal: \(refusal.message)"
         case .receipt(let receipt):
-            "receipt for \(short(receipt.order)), \(receipt.status.text)\(receipt.known ? ", known" : "")"
-        case .pageTaken(let taken): "has \(taken.nextIndex) items of \(short(taken.order))"
+            "receipt for \(short(OrderID(receipt.order))), \(receipt.status.text)\(receipt.known ? ", known" : "")"
+        case .pageTaken(let taken): "has \(taken.nextIndex) items of \(short(OrderID(taken.order)))"
         case .outcomes(let batch):
-            "outcomes \(batch.outcomes.map { Int($0.landing) }) of \(short(batch.summary.order)), "
+            "outcomes \(batch.outcomes.map { Int($0.landing) }) of \(short(OrderID(batch.summary.order))), "
                 + batch.summary.status.text
-        case .tray(let page): "tray of \(short(page.summary.order)), \(page.summary.status.text)"
+        case .tray(let page): "tray of \(short(OrderID(page.summary.order))), \(page.summary.status.text)"
         case .list(let list): "\(list.orders.count) orders"
         case .workers(let list): "\(list.workers.count) workers"
         case .stations(let list): "\(list.stations.count) stations"
@@ -134,4 +134,4 @@ extension OrderID {
     var short: String { "…" + description.suffix(4) }
 }
 
-private func short(_ bytes: some Collection<UInt8>) -> String { OrderID(bytes: bytes)?.short ?? "no order" }
+private func short(_ order: OrderID?) -> String { order?.short ?? "no order" }

@@ -4,7 +4,7 @@ import Wire
 struct Trace {
     /// Where lines go; `nil` where nobody reads them.
     private let write: ((String) -> Void)?
-    /// Of everything so far, word by word as FNV-1a goes byte by byte: two runs of one seed have the same.
+    /// Of everything so far, in the manner of FNV-1a, by words: two runs of one seed have the same.
     private(set) var digest: UInt64 = 0xCBF2_9CE4_8422_2325
     var now = Instant(nanoseconds: 0)
 

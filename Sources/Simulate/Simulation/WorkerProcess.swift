@@ -221,11 +221,11 @@ extension World {
         }
         if isFaulty, plan.has(.slowWorkers) { span *= handlerDice.number(1...4) }
         let isStubborn = isFaulty && plan.has(.stubbornHandlers) && handlerDice.chance(40)
-        let number = LeaseKey(lease.lease)
-        workers[index].handlers[number] = WorkerProcess.Handler(
+        let key = LeaseKey(lease.lease)
+        workers[index].handlers[key] = WorkerProcess.Handler(
             lease: lease.lease, item: item, turn: 0, outcome: outcome, endsProcess: nature == .poison,
             isStubborn: isStubborn)
-        setEnd(of: number, turn: 0, by: index, in: span)
+        setEnd(of: key, turn: 0, by: index, in: span)
     }
 
     private mutating func setEnd(of lease: LeaseKey, turn: Int, by index: Int, in span: Duration) {

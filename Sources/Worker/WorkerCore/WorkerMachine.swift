@@ -269,11 +269,12 @@ extension WorkerMachine {
 
     private mutating func stop(_ key: LeaseKey, _ reason: StopReason, _ step: inout Step) {
         // It has ended: its result is held, or was acknowledged while the revocation was on its way.
-        guard running.keys.contains(key) else { return }
+        // Told with the id as it came: a later version's may hold more than its key.
+        guard let id = running[key]?.claim.lease else { return }
         switch running[key]?.stop(reason) {
         case .stop(let reason)?:
-            step.add(.note(.stopped(key.id, reason)))
-            step.add(.stop(key.id, reason))
+            step.add(.note(.stopped(id, reason)))
+            step.add(.stop(id, reason))
         // It is stopping already.
         case .ignore?, nil: break
         }
