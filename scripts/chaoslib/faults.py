@@ -123,7 +123,7 @@ class Saboteur:
             case ["assembler", "killed"]:
                 self._now(fault, "", lambda: self._kill_assembler(0))
             case ["assembler", "away"]:
-                self._now(fault, "", lambda: self._kill_assembler(fault.seconds))
+                self._take_assembler_away(fault)
             case ["assembler", "restarted"]:
                 self._now(fault, "", lambda: self._shop.ask_to_stop(self._shop.assembler))
             case ["assembler", "frozen"]:
@@ -180,6 +180,14 @@ class Saboteur:
         if seconds_away == 0:
             self._recoveries.expect_receipt("assembler killed: first receipt")
         return True
+
+    def _take_assembler_away(self, fault: Fault) -> None:
+        """It is killed, and nobody starts it for a while: until then the fault lasts."""
+        number = self._note(fault, "")
+        if not self._kill_assembler(fault.seconds):
+            self._left_out(fault, "")
+            return self._note_end(number)
+        return self._plan(time.monotonic() + fault.seconds, lambda: self._note_end(number))
 
     def _freeze(self, fault: Fault, service: Service, recovery: str | None) -> None:
         at = time.time()
