@@ -121,16 +121,57 @@ struct OrderTests {
         #expect(shop.round(shop.asks(producer, .submit(submit))).pagesTaken == [2])
     }
 
-    @Test("of a key that is being submitted by somebody else waits until that is done")
+    @Test("of a key that somebody else is submitting goes on with that order, under its id (FM-08)")
     func keyBeingSubmitted() {
+        var shop = Shop()
+        let (dead, living) = (shop.producer(), shop.producer())
+        let first = Shop.submit(shop.newOrderID(), Shop.items("grill"), count: 3) { $0.key = "nightly" }
+        var second = first
+        second.order = shop.newOrderID().data
+        _ = shop.round(shop.asks(dead, .submit(first)))
+        let step = shop.round(shop.asks(living, .submit(second)))
+        #expect(step.taken.map(\.order) == [first.order] && step.pagesTaken == [1])
+        #expect(step.changes.isEmpty, "nothing is accepted anew")
+        let page = Page.with {
+            $0.order = first.order
+            $0.firstIndex = 1
+            $0.items = Shop.items("grill", "grill")
+        }
+        let sealed = shop.round(shop.asks(living, .page(page)))
+        #expect(sealed.receipts.map(\.order) == [first.order] && sealed.receipts.map(\.known) == [false])
+        // Whoever was thought dead is told the same.
+        let late = shop.round(shop.asks(dead, .page(page)), shop.asks(dead, .submit(first)))
+        #expect(late.receipts.map(\.order) == [first.order, first.order])
+        #expect(late.receipts.allSatisfy(\.known) && late.changes.isEmpty)
+    }
+
+    @Test("of a key that somebody else is submitting with other content is refused")
+    func keyBeingSubmittedOtherwise() {
         var shop = Shop()
         let producer = shop.producer()
         let first = Shop.submit(shop.newOrderID(), Shop.items("grill"), count: 2) { $0.key = "nightly" }
-        let second = Shop.submit(shop.newOrderID(), Shop.items("grill"), count: 2) { $0.key = "nightly" }
+        var second = first
+        second.order = shop.newOrderID().data
+        second.fingerprint = .init(repeating: 2, count: 32)
         _ = shop.round(shop.asks(producer, .submit(first)))
         let step = shop.round(shop.asks(producer, .submit(second)))
-        #expect(step.refusals.map(\.reason) == [.unavailable])
+        #expect(step.refusals.map(\.reason) == [.conflict])
+        #expect(step.refusals[0].message.contains("key 'nightly'"))
         #expect(step.pagesTaken.isEmpty)
+    }
+
+    @Test("of a key is not deleted while anybody brings it")
+    func keyKeptFilling() {
+        var shop = Shop()
+        let (dead, living) = (shop.producer(), shop.producer())
+        let first = Shop.submit(shop.newOrderID(), Shop.items("grill"), count: 2) { $0.key = "nightly" }
+        var second = first
+        second.order = shop.newOrderID().data
+        _ = shop.round(shop.asks(dead, .submit(first)))
+        #expect(shop.live(.milliseconds(59_999)).changes.isEmpty)
+        _ = shop.round(shop.asks(living, .submit(second)))
+        #expect(shop.live(.milliseconds(59_999)).changes.isEmpty)
+        #expect(shop.live(.milliseconds(1)).changes == [.abandoned(order: OrderID(first.order)!)])
     }
 
     @Test("half submitted is deleted when its producer is silent for a minute")

@@ -238,11 +238,14 @@ extension Step {
         actions.compactMap { if case .answer(_, _, .receipt(let receipt)) = $0 { receipt } else { nil } }
     }
 
-    var pagesTaken: [Int] {
+    var taken: [PageTaken] {
         actions.compactMap {
-            if case .answer(_, _, .pageTaken(let taken)) = $0 { Int(taken.nextIndex) } else { nil }
+            if case .answer(_, _, .pageTaken(let taken)) = $0 { taken } else { nil }
         }
     }
+
+    /// Where each half order goes on.
+    var pagesTaken: [Int] { taken.map { Int($0.nextIndex) } }
 
     var outcomes: [Outcome] {
         changes.flatMap { change -> [Outcome] in

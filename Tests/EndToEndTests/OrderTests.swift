@@ -159,6 +159,60 @@ extension EndToEnd {
                 #expect(other.ending == .exit(65))
             }
         }
+
+        /// Travels in 80 pages.
+        private static let bulk = "items:\n" + String(repeating: "  - {station: echo, payload: x}\n", count: 20_000)
+
+        /// A producer that brings `Self.bulk` under the key `nightly`, slowly.
+        private func feed(_ shop: Shop, by proxy: Proxy) throws -> Running {
+            proxy.behave(Proxy.Manner(delay: .milliseconds(200)))
+            return try shop.start(
+                "producer", "submit", "bulk.yaml", "--key", "nightly", "--orders", proxy.endpoint)
+        }
+
+        private func waitForHalfAnOrder(_ shop: Shop) async throws {
+            try await eventually("an order that is being submitted") {
+                try await shop.produce("ping", "--json").object()["open_items"] as? Int == 20_000 ? true : nil
+            }
+        }
+
+        @Test("a repeat with the same key goes on where a killed producer stopped, whoever else died (FM-08)")
+        func keyOfTheDead() async throws {
+            try await Shop.open { shop in
+                var assembler = try await shop.startAssembler()
+                try shop.write("bulk.yaml", Self.bulk)
+                let proxy = try shop.proxy(to: "TRAY_ORDERS")
+                let first = try feed(shop, by: proxy)
+                try await waitForHalfAnOrder(shop)
+                try await first.die()
+                proxy.close()
+                #expect(first.outputText == "", "it had no receipt")
+                try await assembler.die()
+                assembler = try await shop.startAssembler()
+                try await waitForHalfAnOrder(shop)
+                let second = try await shop.produce("submit", "bulk.yaml", "--key", "nightly", "--timeout", "30s")
+                #expect(second.ending == .exit(0), "\(second.errors)")
+                #expect(try await shop.orders().map { $0["order"] as? String } == [second.line])
+                #expect(try await shop.produce("ping", "--json").object()["open_items"] as? Int == 20_000)
+            }
+        }
+
+        @Test("that two producers bring at once under one key is one order, and both get its receipt (FM-06)")
+        func keyOfTwo() async throws {
+            try await Shop.open { shop in
+                try await shop.startAssembler()
+                try shop.write("bulk.yaml", Self.bulk)
+                let proxies = [try shop.proxy(to: "TRAY_ORDERS"), try shop.proxy(to: "TRAY_ORDERS")]
+                let first = try feed(shop, by: proxies[0])
+                try await waitForHalfAnOrder(shop)
+                let second = try feed(shop, by: proxies[1])
+                let (one, other) = (try await shop.finish(first), try await shop.finish(second))
+                #expect(one.ending == .exit(0) && other.ending == .exit(0), "\(one.errors)\(other.errors)")
+                #expect(one.line == other.line)
+                #expect(try await shop.orders().map { $0["order"] as? String } == [one.line])
+                for proxy in proxies { proxy.close() }
+            }
+        }
     }
 }
 

@@ -90,18 +90,18 @@ extension Submission {
     }
 }
 
-func receipt(known: Bool = false) -> OrdersMessage.OneOf_Body {
+func receipt(_ order: OrderID = Submission.order, known: Bool = false) -> OrdersMessage.OneOf_Body {
     .receipt(
         .with {
-            $0.order = Submission.order.data
+            $0.order = order.data
             $0.known = known
         })
 }
 
-func taken(_ nextIndex: UInt32) -> OrdersMessage.OneOf_Body {
+func taken(_ nextIndex: UInt32, of order: OrderID = Submission.order) -> OrdersMessage.OneOf_Body {
     .pageTaken(
         .with {
-            $0.order = Submission.order.data
+            $0.order = order.data
             $0.nextIndex = nextIndex
         })
 }

@@ -101,6 +101,38 @@ struct SubmissionTests {
         #expect(conversation.answer(3, taken(2_048)).pages.map(\.firstIndex) == [2_048])
     }
 
+    @Test("of a key that somebody else began goes on under that order's id, and opens under its own (FM-08)")
+    func otherHalf() {
+        let other = OrderID(high: 1, low: 2)
+        var (conversation, first) = Self.opened(.of(2_000))
+        let pages = conversation.answer(2, taken(512, of: other)).pages
+        #expect(pages.map(\.firstIndex) == [512, 768, 1_024, 1_280])
+        #expect(pages.allSatisfy { $0.order == other.data })
+        let again = conversation.answer(3, .refusal(.of(.notFound)))
+        #expect(again.submits == first.submits)
+        let request = again.sent[0].request
+        #expect(conversation.answer(request, taken(256)).pages.allSatisfy { $0.order == Submission.order.data })
+        let accepted = receipt(other, known: true)
+        #expect(conversation.answer(request + 1, accepted) == [.finish(CallID(1), .success(accepted))])
+    }
+
+    @Test("a page that is answered for another order, or for none, breaks the contract", arguments: [16, 15])
+    func pageOfOther(byteCount: Int) {
+        var (conversation, _) = Self.opened(.of(2_000))
+        _ = conversation.answer(2, taken(256))
+        let actions = conversation.answer(
+            3,
+            .pageTaken(
+                .with {
+                    $0.order = .init(repeating: 1, count: byteCount)
+                    $0.nextIndex = 512
+                }))
+        guard case .finish(CallID(1), .failure(.malformed)) = actions.first, actions.count == 1 else {
+            Issue.record("\(actions)")
+            return
+        }
+    }
+
     @Test("when the assembler lacks what it had taken, the order is opened again")
     func disagreement() {
         var (conversation, first) = Self.opened(.of(2_000))

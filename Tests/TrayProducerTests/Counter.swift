@@ -1,3 +1,4 @@
+import Foundation
 import Wire
 import ZeroMQ
 
@@ -12,6 +13,15 @@ actor Counter {
         case silence
         /// The process dies before it answers, and comes back on the same endpoint.
         case restart
+
+        static func taken(_ order: Data, _ nextIndex: UInt32) -> Reply {
+            .answer(
+                .pageTaken(
+                    .with {
+                        $0.order = order
+                        $0.nextIndex = nextIndex
+                    }))
+        }
     }
 
     private nonisolated let thread = PollingThread(name: "counter")

@@ -34,12 +34,12 @@ struct ProducerTests {
     func paged() async throws {
         let counter = try await Counter { message, earlierCount in
             switch message.body {
-            case .submit: .answer(.pageTaken(.with { $0.nextIndex = earlierCount == 0 ? 256 : 512 }))
+            case .submit(let submit): .taken(submit.order, earlierCount == 0 ? 256 : 512)
             case .page where earlierCount == 2: .restart
             case .page(let page):
                 page.firstIndex == 1_792
                     ? .answer(.receipt(.with { $0.order = page.order }))
-                    : .answer(.pageTaken(.with { $0.nextIndex = page.firstIndex + UInt32(page.items.count) }))
+                    : .taken(page.order, page.firstIndex + UInt32(page.items.count))
             default: .silence
             }
         }

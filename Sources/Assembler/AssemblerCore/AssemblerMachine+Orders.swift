@@ -204,12 +204,7 @@ extension AssemblerMachine {
             )
         }
         if trays[known.id]?.phase == .filling {
-            guard OrderID(submit.order) == known.id else {
-                return refuse(
-                    connection, request: request, .unavailable,
-                    "order \(known.id) with the key '\(submit.spec.key)' is being submitted",
-                    retryAfter: .seconds(1))
-            }
+            // Under another id, too: whoever has the key and the content goes on where the other one stopped.
             trays[known.id]?.filledAt = now.instant
             return answerTaken(connection, request, known.id)
         }

@@ -85,8 +85,7 @@ struct Call: Equatable {
             state = .paging(paging)
             return .send(pages)
         default:
-            return .finish(
-                .failure(.malformed(message: "the assembler's answer is not one to what was asked")))
+            return .finish(.failure(.otherAnswer))
         }
     }
 
@@ -95,10 +94,12 @@ struct Call: Equatable {
     private mutating func take(
         _ number: UInt64, _ taken: PageTaken, of submission: Submission, now: Instant
     ) -> AnswerAction {
+        guard let order = OrderID(taken.order) else { return .finish(.failure(.otherAnswer)) }
         let (nextIndex, itemCount) = (Int(taken.nextIndex), submission.items.count)
-        var paging = Paging(from: nextIndex)
+        var paging = Paging(order, from: nextIndex)
         if case .paging(let current) = state {
             paging = current
+            guard order == paging.order else { return .finish(.failure(.otherAnswer)) }
             guard paging.taken(request: number, nextIndex: nextIndex) == .goOn else {
                 state = .queued
                 return .ask
@@ -152,4 +153,9 @@ struct Call: Equatable {
         guard let deadline else { return false }
         return now >= deadline
     }
+}
+
+extension CallError {
+    fileprivate static let otherAnswer = malformed(
+        message: "the assembler's answer is not one to what was asked")
 }

@@ -3,8 +3,8 @@ import Wire
 
 /// The pages of one submission, on one connection, after its opening was taken.
 ///
-/// Begins with the index that the assembler named; ends with the receipt, or when the two disagree about what
-/// was taken.
+/// Begins with the order and the index that the assembler named; ends with the receipt, or when the two disagree
+/// about what was taken. Others may feed the same order meanwhile: what they brought is not sent again.
 struct Paging: Equatable {
     private struct Page: Equatable {
         let request: UInt64
@@ -13,11 +13,16 @@ struct Paging: Equatable {
 
     static let pagesInFlightMax = 4
 
+    /// The one that is fed: for a known key maybe another than was asked for.
+    let order: OrderID
     /// The first item that was not sent yet.
     private var nextIndex: Int
     private var inFlight: Deque<Page> = []
 
-    init(from nextIndex: Int) { self.nextIndex = nextIndex }
+    init(_ order: OrderID, from nextIndex: Int) {
+        self.order = order
+        self.nextIndex = nextIndex
+    }
 
     var requests: [UInt64] { inFlight.map(\.request) }
 
@@ -32,7 +37,7 @@ struct Paging: Equatable {
             messages.append(
                 .with {
                     $0.request = request
-                    $0.page.order = submission.order.data
+                    $0.page.order = order.data
                     $0.page.firstIndex = UInt32(range.lowerBound)
                     $0.page.items = Array(submission.items[range])
                 })

@@ -1709,6 +1709,7 @@ public nonisolated struct PageTaken: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
+  /// The order to go on with: for a known key maybe another than was asked for.
   public var order: Data = Data()
 
   public var nextIndex: UInt32 = 0
