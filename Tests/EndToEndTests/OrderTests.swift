@@ -161,7 +161,8 @@ extension EndToEnd {
         }
 
         /// Travels in 80 pages.
-        private static let bulk = "items:\n" + String(repeating: "  - {station: echo, payload: x}\n", count: 20_000)
+        private static let bulk =
+            "items:\n" + String(repeating: "  - {station: echo, payload: x}\n", count: 20_000)
 
         /// A producer that brings `Self.bulk` under the key `nightly`, slowly.
         private func feed(_ shop: Shop, by proxy: Proxy) throws -> Running {
@@ -190,7 +191,8 @@ extension EndToEnd {
                 try await assembler.die()
                 assembler = try await shop.startAssembler()
                 try await waitForHalfAnOrder(shop)
-                let second = try await shop.produce("submit", "bulk.yaml", "--key", "nightly", "--timeout", "30s")
+                let second = try await shop.produce(
+                    "submit", "bulk.yaml", "--key", "nightly", "--timeout", "30s")
                 #expect(second.ending == .exit(0), "\(second.errors)")
                 #expect(try await shop.orders().map { $0["order"] as? String } == [second.line])
                 #expect(try await shop.produce("ping", "--json").object()["open_items"] as? Int == 20_000)

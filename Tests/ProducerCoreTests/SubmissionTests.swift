@@ -111,7 +111,8 @@ struct SubmissionTests {
         let again = conversation.answer(3, .refusal(.of(.notFound)))
         #expect(again.submits == first.submits)
         let request = again.sent[0].request
-        #expect(conversation.answer(request, taken(256)).pages.allSatisfy { $0.order == Submission.order.data })
+        #expect(
+            conversation.answer(request, taken(256)).pages.allSatisfy { $0.order == Submission.order.data })
         let accepted = receipt(other, known: true)
         #expect(conversation.answer(request + 1, accepted) == [.finish(CallID(1), .success(accepted))])
     }
