@@ -80,111 +80,6 @@ struct OrderTests {
         #expect(step.changes.isEmpty)
     }
 
-    @Test("that comes in pages is leased only when the last one is here (FM-08)")
-    func pages() {
-        var shop = Shop()
-        _ = shop.joined("w", ["grill": 9])
-        let producer = shop.producer()
-        let order = shop.newOrderID()
-        let opened = shop.round(
-            shop.asks(producer, .submit(Shop.submit(order, Shop.items("grill", "grill"), count: 3))))
-        #expect(opened.pagesTaken == [2])
-        #expect(opened.grants.isEmpty)
-        #expect(shop.core.summary(of: order, now: shop.now) == nil)
-        let page = Page.with {
-            $0.order = order.data
-            $0.firstIndex = 2
-            $0.items = Shop.items("grill")
-        }
-        let sealed = shop.round(shop.asks(producer, .page(page)))
-        #expect(sealed.receipts.count == 1)
-        #expect(sealed.grants.map(\.index) == [0, 1, 2])
-    }
-
-    @Test("half submitted is told where to go on: a page twice, a page too far, the submit again")
-    func pagingResumed() {
-        var shop = Shop()
-        let producer = shop.producer()
-        let order = shop.newOrderID()
-        let submit = Shop.submit(order, Shop.items("grill", "grill"), count: 5)
-        _ = shop.round(shop.asks(producer, .submit(submit)))
-        for firstIndex in [0, 1, 4] {
-            let page = Page.with {
-                $0.order = order.data
-                $0.firstIndex = UInt32(firstIndex)
-                $0.items = Shop.items("grill")
-            }
-            let step = shop.round(shop.asks(producer, .page(page)))
-            #expect(step.pagesTaken == [2])
-            #expect(step.changes.isEmpty)
-        }
-        #expect(shop.round(shop.asks(producer, .submit(submit))).pagesTaken == [2])
-    }
-
-    @Test("of a key that somebody else is submitting goes on with that order, under its id (FM-08)")
-    func keyBeingSubmitted() {
-        var shop = Shop()
-        let (dead, living) = (shop.producer(), shop.producer())
-        let first = Shop.submit(shop.newOrderID(), Shop.items("grill"), count: 3) { $0.key = "nightly" }
-        var second = first
-        second.order = shop.newOrderID().data
-        _ = shop.round(shop.asks(dead, .submit(first)))
-        let step = shop.round(shop.asks(living, .submit(second)))
-        #expect(step.taken.map(\.order) == [first.order] && step.pagesTaken == [1])
-        #expect(step.changes.isEmpty, "nothing is accepted anew")
-        let page = Page.with {
-            $0.order = first.order
-            $0.firstIndex = 1
-            $0.items = Shop.items("grill", "grill")
-        }
-        let sealed = shop.round(shop.asks(living, .page(page)))
-        #expect(sealed.receipts.map(\.order) == [first.order] && sealed.receipts.map(\.known) == [false])
-        // Whoever was thought dead is told the same.
-        let late = shop.round(shop.asks(dead, .page(page)), shop.asks(dead, .submit(first)))
-        #expect(late.receipts.map(\.order) == [first.order, first.order])
-        #expect(late.receipts.allSatisfy(\.known) && late.changes.isEmpty)
-    }
-
-    @Test("of a key that somebody else is submitting with other content is refused")
-    func keyBeingSubmittedOtherwise() {
-        var shop = Shop()
-        let producer = shop.producer()
-        let first = Shop.submit(shop.newOrderID(), Shop.items("grill"), count: 2) { $0.key = "nightly" }
-        var second = first
-        second.order = shop.newOrderID().data
-        second.fingerprint = .init(repeating: 2, count: 32)
-        _ = shop.round(shop.asks(producer, .submit(first)))
-        let step = shop.round(shop.asks(producer, .submit(second)))
-        #expect(step.refusals.map(\.reason) == [.conflict])
-        #expect(step.refusals[0].message.contains("key 'nightly'"))
-        #expect(step.pagesTaken.isEmpty)
-    }
-
-    @Test("of a key is not deleted while anybody brings it")
-    func keyKeptFilling() {
-        var shop = Shop()
-        let (dead, living) = (shop.producer(), shop.producer())
-        let first = Shop.submit(shop.newOrderID(), Shop.items("grill"), count: 2) { $0.key = "nightly" }
-        var second = first
-        second.order = shop.newOrderID().data
-        _ = shop.round(shop.asks(dead, .submit(first)))
-        #expect(shop.live(.milliseconds(59_999)).changes.isEmpty)
-        _ = shop.round(shop.asks(living, .submit(second)))
-        #expect(shop.live(.milliseconds(59_999)).changes.isEmpty)
-        #expect(shop.live(.milliseconds(1)).changes == [.abandoned(order: OrderID(first.order)!)])
-    }
-
-    @Test("half submitted is deleted when its producer is silent for a minute")
-    func abandoned() {
-        var shop = Shop()
-        let producer = shop.producer()
-        let order = shop.newOrderID()
-        _ = shop.round(shop.asks(producer, .submit(Shop.submit(order, Shop.items("grill"), count: 2))))
-        #expect(shop.live(.milliseconds(59_999)).changes.isEmpty)
-        #expect(shop.live(.milliseconds(1)).changes == [.abandoned(order: order)])
-        #expect(shop.core.openItems.count == 0)
-    }
-
     @Test("that is not valid is refused, the field named")
     func invalid() {
         var shop = Shop()
@@ -236,26 +131,6 @@ struct OrderTests {
         #expect(step.refusals.map(\.reason) == [.full])
         #expect(step.refusals[0].retryAfterMs > 0)
         #expect(step.changes.isEmpty)
-    }
-
-    @Test("takes its room when it is opened: two that come page by page never wait for each other")
-    func roomIsTakenAtOnce() {
-        var configuration = CoreConfiguration()
-        configuration.openItemCountMax = 4
-        var shop = Shop(configuration)
-        let producer = shop.producer()
-        let (first, second) = (shop.newOrderID(), shop.newOrderID())
-        let items = Shop.items("grill", "grill")
-        _ = shop.round(shop.asks(producer, .submit(Shop.submit(first, items, count: 3))))
-        let refused = shop.round(shop.asks(producer, .submit(Shop.submit(second, items, count: 3))))
-        #expect(refused.refusals.map(\.reason) == [.full])
-        let page = Page.with {
-            $0.order = first.data
-            $0.firstIndex = 2
-            $0.items = Shop.items("grill")
-        }
-        #expect(shop.round(shop.asks(producer, .page(page))).receipts.count == 1)
-        #expect(shop.core.openItems.count == 3)
     }
 
     @Test("is refused while the store is short of room; those accepted go on")

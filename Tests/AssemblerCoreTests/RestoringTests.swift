@@ -189,6 +189,27 @@ struct RestoringTests {
         #expect(shop.live(.seconds(60)).changes == [.abandoned(order: id)])
     }
 
+    @Test("a half order that was left a day ago has its whole time once somebody goes on with it (FM-08)")
+    func leftForADay() {
+        let day: Int64 = 86_400_000
+        var order = restored(["grill"], isSealed: false, acceptedAt: 1_700_000_000_000 - 2 * day)
+        order.accepted.itemCount = 2
+        order.accepted.spec.key = "nightly"
+        var shop = Shop(incarnation: 2, restoring: [order])
+        let producer = shop.producer()
+        var again = Shop.submit(shop.newOrderID(), Shop.items("grill"), count: 2) { $0.key = "nightly" }
+        again.fingerprint = .init(order.accepted.fingerprint)
+        #expect(shop.round(shop.asks(producer, .submit(again))).taken.map(\.order) == [id.data])
+        let page = Page.with {
+            $0.order = id.data
+            $0.firstIndex = 1
+            $0.items = Shop.items("grill")
+        }
+        #expect(shop.round(shop.asks(producer, .page(page))).receipts.map(\.status) == [.running])
+        #expect(shop.live(.seconds(86_399)).served == [])
+        #expect(shop.live(.seconds(1)).served == [.expired])
+    }
+
     @Test("no lease id of an earlier incarnation is given again")
     func freshLeases() {
         var shop = Shop(incarnation: 2)

@@ -101,6 +101,26 @@ struct LifeTests {
         #expect(try Store.verifyAfterClosing(store).isSound)
     }
 
+    @Test("an order that is opened again keeps the time of that, until it is sealed (FM-08)")
+    func reopened() throws {
+        let kitchen = try Kitchen()
+        var store = try kitchen.open()
+        var head = Sample.order(1, itemCount: 257)
+        try store.commit([
+            .accepted(head), .page(order: head.id, firstIndex: 0, items: Sample.items(0..<256)),
+        ])
+        head.acceptedAt.milliseconds += 40_000
+        try store.commit([.reopened(head)])
+        try store.close()
+        store = try Store.open(path: kitchen.path)
+        #expect(try store.begin(at: Sample.now).orders.map(\.accepted) == [head])
+        try store.commit([
+            .page(order: head.id, firstIndex: 256, items: Sample.items(256..<257)), .sealed(order: head.id),
+        ])
+        #expect(throws: (any Error).self) { try store.commit([.reopened(head)]) }
+        #expect(try Store.verifyAfterClosing(store).isSound)
+    }
+
     @Test("an order that was never sealed comes back unsealed, and leaves nothing once abandoned (FM-08)")
     func abandoned() throws {
         let kitchen = try Kitchen()

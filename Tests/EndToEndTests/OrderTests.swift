@@ -199,20 +199,25 @@ extension EndToEnd {
             }
         }
 
-        @Test("that two producers bring at once under one key is one order, and both get its receipt (FM-06)")
-        func keyOfTwo() async throws {
+        @Test("that another producer goes on with while the first is frozen is one order for both (FM-06)")
+        func keyOfTheFrozen() async throws {
             try await Shop.open { shop in
                 try await shop.startAssembler()
                 try shop.write("bulk.yaml", Self.bulk)
-                let proxies = [try shop.proxy(to: "TRAY_ORDERS"), try shop.proxy(to: "TRAY_ORDERS")]
-                let first = try feed(shop, by: proxies[0])
+                let proxy = try shop.proxy(to: "TRAY_ORDERS")
+                let first = try feed(shop, by: proxy)
                 try await waitForHalfAnOrder(shop)
-                let second = try feed(shop, by: proxies[1])
-                let (one, other) = (try await shop.finish(first), try await shop.finish(second))
-                #expect(one.ending == .exit(0) && other.ending == .exit(0), "\(one.errors)\(other.errors)")
-                #expect(one.line == other.line)
-                #expect(try await shop.orders().map { $0["order"] as? String } == [one.line])
-                for proxy in proxies { proxy.close() }
+                first.send(SIGSTOP)
+                let second = try await shop.produce(
+                    "submit", "bulk.yaml", "--key", "nightly", "--timeout", "30s")
+                #expect(second.ending == .exit(0), "\(second.errors)")
+                #expect(first.outputText == "", "it had no receipt")
+                first.send(SIGCONT)
+                let thawed = try await shop.finish(first)
+                #expect(thawed.ending == .exit(0), "\(thawed.errors)")
+                #expect(thawed.line == second.line)
+                #expect(try await shop.orders().map { $0["order"] as? String } == [second.line])
+                proxy.close()
             }
         }
     }

@@ -7,7 +7,7 @@ typealias SwiftProtobufMessage = SwiftProtobuf.Message
 /// What the store would hold: the changes of an assembler's core, and what they must never say.
 struct Ledger {
     private struct Order {
-        let accepted: AcceptedOrder
+        var accepted: AcceptedOrder
         var itemCount = 0
         var isSealed = false
         var settled: Set<UInt32> = []
@@ -36,6 +36,10 @@ struct Ledger {
             case .accepted(let accepted):
                 try check(orders[accepted.id] == nil, "\(accepted.id) is accepted twice")
                 orders[accepted.id] = Order(accepted: accepted)
+            case .reopened(let accepted):
+                try check(
+                    orders[accepted.id]?.isSealed == false, "\(accepted.id) is opened again after its end")
+                orders[accepted.id]?.accepted = accepted
             case .page(let order, let firstIndex, let items):
                 try check(orders[order]?.itemCount == firstIndex, "\(order) has a gap before \(firstIndex)")
                 orders[order]?.itemCount += items.count

@@ -1,3 +1,4 @@
+import ProducerCore
 import Testing
 import Wire
 
@@ -104,6 +105,30 @@ struct AuditorTests {
             done.result = Nature.result(ItemRef(order: order, index: index))
             auditor.committed([.settled(order: order, outcomes: [done])], now: now)
             #expect(auditor.violation?.contains("the result of another item") == (index == 0 ? nil : true))
+        }
+    }
+
+    @Test("a receipt for other content than was submitted")
+    func otherContent() {
+        let items = (0..<2).map { _ in Item.with { $0.station = "grill" } }
+        for (name, station, isTrue) in [("", "grill", true), ("", "fryer", false), ("x", "grill", false)] {
+            var auditor = auditor()
+            var submission = Submission(order: order, spec: OrderSpec(), items: items, fingerprint: [])
+            (submission.spec.name, submission.items[1].station) = (name, station)
+            auditor.customerHasReceipt(order, for: submission, since: nil)
+            #expect(auditor.violation?.contains("other content") == (isTrue ? nil : true))
+        }
+    }
+
+    @Test("a receipt for an order whose time counts from before it was submitted")
+    func earlyTime() {
+        let items = (0..<2).map { _ in Item.with { $0.station = "grill" } }
+        let submission = Submission(order: order, spec: OrderSpec(), items: items, fingerprint: [])
+        for later in [0, 1] as [Int64] {
+            var auditor = auditor()
+            let since = WallTime(milliseconds: now.wall.milliseconds + later)
+            auditor.customerHasReceipt(order, for: submission, since: since)
+            #expect(auditor.violation?.contains("counts from before") == (later == 0 ? nil : true))
         }
     }
 

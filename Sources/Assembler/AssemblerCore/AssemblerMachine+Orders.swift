@@ -137,7 +137,6 @@ extension AssemblerMachine {
             return refuse(
                 connection, request: request, .notFound, "\(order) is not being submitted; submit it first")
         }
-        trays[order]?.filledAt = now.instant
         // A page that is here already, or that has lost the one before it: say where to go on.
         guard Int(page.firstIndex) == tray.slots.count else { return answerTaken(connection, request, order) }
         if let complaint = SubmissionRules.complaint(
@@ -204,9 +203,7 @@ extension AssemblerMachine {
             )
         }
         if trays[known.id]?.phase == .filling {
-            // Under another id, too: whoever has the key and the content goes on where the other one stopped.
-            trays[known.id]?.filledAt = now.instant
-            return answerTaken(connection, request, known.id)
+            return reopen(known.id, connection, request, now: now)
         }
         answer(
             .answer(
@@ -217,6 +214,22 @@ extension AssemblerMachine {
                         $0.status = known.status
                         $0.known = true
                     })))
+    }
+
+    /// Whoever has the id, or the key, and the content goes on where the last one stopped.
+    private mutating func reopen(
+        _ order: OrderID, _ connection: ConnectionID, _ request: UInt64, now: Moment
+    ) {
+        // Not for the time of one that is gone does it expire.
+        if let accepted = trays.visit(
+            order,
+            {
+                $0.reopen(now: now); return $0.accepted
+            })
+        {
+            round.step.changes.append(.reopened(accepted))
+        }
+        answerTaken(connection, request, order)
     }
 
     private mutating func answerReceipt(

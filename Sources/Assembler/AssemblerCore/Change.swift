@@ -6,6 +6,9 @@ public enum Change: Equatable, Sendable {
     case accepted(AcceptedOrder)
     /// The next items, as they travelled.
     case page(order: OrderID, firstIndex: Int, items: [Item])
+    /// The head once more, of an order whose pages are not all here: a producer has opened it again, and its time
+    /// counts from now.
+    case reopened(AcceptedOrder)
     /// The last page is here: the order is accepted.
     case sealed(order: OrderID)
     /// It was never sealed, and its producer is gone: nothing of it stays.
@@ -28,7 +31,7 @@ public struct AcceptedOrder: Equatable, Sendable {
     public var spec: OrderSpec
     public var itemCount: Int
     public var fingerprint: [UInt8]
-    /// When its first page arrived.
+    /// When its first page arrived: of the last time that a producer opened it. Its deadline counts from here.
     public var acceptedAt: WallTime
 
     public init(id: OrderID, spec: OrderSpec, itemCount: Int, fingerprint: [UInt8], acceptedAt: WallTime) {

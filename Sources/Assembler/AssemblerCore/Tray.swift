@@ -21,14 +21,14 @@ struct Tray {
         let attemptsMax: Int
     }
 
-    let accepted: AcceptedOrder
+    private(set) var accepted: AcceptedOrder
     let policy: Policy
     let maxParallel: Int
     let priority: Int
     /// `nil`: losses say nothing about an item here.
     let workerDeathsMax: Int?
-    /// When its first page arrived; `nil` for an order of an earlier incarnation.
-    let arrivedAt: Instant?
+    /// When its first page arrived; `nil` for one of an earlier incarnation.
+    private(set) var arrivedAt: Instant?
     private(set) var phase = Phase.filling
     /// How it ended; `nil` until then.
     private(set) var served: ServedRecord?
@@ -95,6 +95,13 @@ struct Tray {
     }
 
     // MARK: Filling
+
+    /// A producer opens it again: its time begins anew.
+    mutating func reopen(now: Moment) {
+        precondition(phase == .filling, "a tray that is \(phase) is opened again")
+        accepted.acceptedAt = now.wall
+        arrivedAt = now.instant
+    }
 
     /// So many items are about to be added.
     mutating func expect(_ count: Int) { slots.reserveMore(count) }

@@ -10,8 +10,8 @@ extension Change {
     var pageCount: Int {
         let touchedPageCount = 4
         switch self {
-        case .accepted, .sealed, .abandoned, .attemptFailed, .attemptLost, .lossTakenBack, .cancelRequested,
-            .served, .elapsed:
+        case .accepted, .reopened, .sealed, .abandoned, .attemptFailed, .attemptLost, .lossTakenBack,
+            .cancelRequested, .served, .elapsed:
             return touchedPageCount
         case .page(_, _, let items):
             return touchedPageCount + items.reduce(0) { $0 + $1.payload.data.count + 64 } / 4_096
@@ -26,6 +26,11 @@ extension Database {
     func apply(_ change: Change) throws {
         switch change {
         case .accepted(let order): try insert(order)
+        case .reopened(let order):
+            try update(
+                order.id,
+                "UPDATE tray_order SET accepted_at_ms = ?, checksum = ? WHERE id = ? AND is_sealed = 0",
+                [order.acceptedAt.milliseconds, order.checksum(spec: encode(order.spec)), order.id.data])
         case .page(let order, let firstIndex, let items): try insertPage(order, firstIndex, items)
         case .sealed(let order):
             try update(order, "UPDATE tray_order SET is_sealed = 1 WHERE id = ?", [order.data])

@@ -24,8 +24,8 @@ struct StoreAnswers {
                 pages.insert(order, firstIndex: firstIndex, items: items)
             case .served(let order, _), .abandoned(let order):
                 pages.remove(order)
-            case .accepted, .sealed, .attemptFailed, .attemptLost, .lossTakenBack, .settled, .cancelRequested,
-                .elapsed:
+            case .accepted, .reopened, .sealed, .attemptFailed, .attemptLost, .lossTakenBack, .settled,
+                .cancelRequested, .elapsed:
                 break
             }
         }

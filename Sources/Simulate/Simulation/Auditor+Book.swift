@@ -6,7 +6,7 @@ extension Auditor {
     /// An order as the store has it, by the changes that were committed.
     final class Record {
         let id: OrderID
-        let accepted: AcceptedOrder
+        var accepted: AcceptedOrder
         // What is asked for with every lease.
         let priority: Int
         let parallelMax: Int

@@ -22,6 +22,14 @@ extension Auditor {
                 record.items.count == firstIndex && !record.isSealed,
                 "page \(firstIndex) of \(order) does not follow what is there")
             record.items += items
+        case .reopened(let order):
+            guard let record = open(order.id, "a head") else { return }
+            var expected = record.accepted
+            expected.acceptedAt = order.acceptedAt
+            expect(
+                order == expected && !record.isSealed && order.acceptedAt >= record.accepted.acceptedAt,
+                "\(order.id) is opened again as another, or at an earlier time")
+            record.accepted = order
         case .sealed(let order):
             guard let record = open(order, "a seal") else { return }
             expect(

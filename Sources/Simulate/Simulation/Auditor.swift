@@ -1,5 +1,6 @@
 import AssemblerCore
 import OrderedCollections
+import ProducerCore
 import Wire
 
 /// Compares all that is seen with a simple model of what may be.
@@ -216,9 +217,23 @@ struct Auditor: ~Copyable {
 
     // MARK: What customers hear
 
-    mutating func customerHasReceipt(_ order: OrderID) {
+    /// Whoever brought the pages, and under whatever id: what was accepted is what the customer submitted, and not
+    /// before it was.
+    ///
+    /// - Parameter since: when the customer began to submit it, unless it was known.
+    mutating func customerHasReceipt(
+        _ order: OrderID, for submission: Submission, since: WallTime?
+    ) {
         receipts.insert(order)
-        expect(records[order]?.isSealed == true, "a receipt for \(order), which is not in the store")
+        guard let record = records[order], record.isSealed else {
+            return blame("a receipt for \(order), which is not in the store")
+        }
+        expect(
+            record.accepted.spec == submission.spec && record.items == submission.items,
+            "a receipt for \(order), which has other content in the store than was submitted")
+        expect(
+            since.map { $0 <= record.accepted.acceptedAt } ?? true,
+            "the time of \(order) counts from before its producer came")
     }
 
     func customerHears(_ batch: OutcomeBatch, after landing: Int) {

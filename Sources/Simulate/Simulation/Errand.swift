@@ -16,6 +16,8 @@ struct Errand {
     /// What was told of it, in the order of the landings.
     var outcomes: [Outcome] = []
     var isUnderWay = false
+    /// The last time that its producer began to.
+    var submittedAt = WallTime(milliseconds: 0)
     var isOver = false
     var hasConflicted = false
     var isVanishing = false
@@ -125,6 +127,7 @@ extension World {
     }
 
     private mutating func submit(_ errand: Int, by index: Int) {
+        errands[errand].submittedAt = now.wall
         ask(.submit(errands[errand].submission), .submit(errand: errand), timeout: .seconds(10), by: index)
     }
 
@@ -165,7 +168,9 @@ extension World {
             lastProgress = now.instant
             errands[errand].isVanishing = false
             errands[errand].accepted = order
-            auditor.customerHasReceipt(order)
+            auditor.customerHasReceipt(
+                order, for: errands[errand].submission,
+                since: receipt.known ? nil : errands[errand].submittedAt)
             watch(errand, by: index)
             if errands[errand].isToBeCancelled, isFaulty {
                 ask(.cancel(order), .cancel(errand: errand), timeout: .seconds(10), by: index)

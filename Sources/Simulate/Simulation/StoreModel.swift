@@ -8,7 +8,7 @@ import Wire
 struct StoreModel {
     /// An order as its rows stand.
     final class Stored {
-        let accepted: AcceptedOrder
+        var accepted: AcceptedOrder
         var isSealed = false
         var isCancelRequested = false
         var items: [Item] = []
@@ -73,6 +73,12 @@ struct StoreModel {
             }
             stored.items += items
             stored.pageStarts.append(firstIndex)
+        case .reopened(let order):
+            let stored = try stored(order.id)
+            guard !stored.isSealed else {
+                throw Damage(description: "\(order.id) is opened again, and sealed")
+            }
+            stored.accepted = order
         case .sealed(let order):
             let stored = try stored(order)
             stored.isSealed = true

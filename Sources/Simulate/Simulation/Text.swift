@@ -98,6 +98,7 @@ extension Change {
         switch self {
         case .accepted(let order): "order \(order.id.short) of \(order.itemCount) items"
         case .page(let order, let first, let items): "\(items.count) items of \(order.short) from \(first)"
+        case .reopened(let order): "\(order.id.short) is opened again"
         case .sealed(let order): "\(order.short) is accepted"
         case .abandoned(let order): "\(order.short) is deleted"
         case .attemptFailed(let order, let index, let record):

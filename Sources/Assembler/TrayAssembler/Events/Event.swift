@@ -89,7 +89,7 @@ extension Event {
             [ofOrder(.orderServed, order) { served(record, &$0) }]
         case .abandoned(let order):
             [ofOrder(.orderAbandoned, order) { _ in }]
-        case .accepted, .page, .sealed, .cancelRequested, .elapsed:
+        case .accepted, .page, .reopened, .sealed, .cancelRequested, .elapsed:
             []
         }
     }
@@ -178,7 +178,7 @@ extension Event {
         case .settled(_, let outcomes): (.itemSettled, outcomes.count)
         case .served: (.orderServed, 1)
         case .abandoned: (.orderAbandoned, 1)
-        case .accepted, .page, .sealed, .cancelRequested, .elapsed: nil
+        case .accepted, .page, .reopened, .sealed, .cancelRequested, .elapsed: nil
         }
     }
 
