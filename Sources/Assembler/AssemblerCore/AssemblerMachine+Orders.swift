@@ -220,13 +220,7 @@ extension AssemblerMachine {
     private mutating func reopen(
         _ order: OrderID, _ connection: ConnectionID, _ request: UInt64, now: Moment
     ) {
-        // Not for the time of one that is gone does it expire.
-        if let accepted = trays.visit(
-            order,
-            {
-                $0.reopen(now: now); return $0.accepted
-            })
-        {
+        if let accepted = trays.visit(order, { $0.reopen(now: now) }) {
             round.step.changes.append(.reopened(accepted))
         }
         answerTaken(connection, request, order)

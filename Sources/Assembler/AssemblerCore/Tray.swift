@@ -96,11 +96,12 @@ struct Tray {
 
     // MARK: Filling
 
-    /// A producer opens it again: its time begins anew.
-    mutating func reopen(now: Moment) {
+    /// A producer opens it again: its time begins anew, so that it does not expire for one that is gone.
+    mutating func reopen(now: Moment) -> AcceptedOrder {
         precondition(phase == .filling, "a tray that is \(phase) is opened again")
         accepted.acceptedAt = now.wall
         arrivedAt = now.instant
+        return accepted
     }
 
     /// So many items are about to be added.
