@@ -104,7 +104,17 @@ struct PagingTests {
             #expect(shop.round(shop.asks(producer, .page(page))).refusals.map(\.reason) == [.full])
         }
         #expect(shop.live(.milliseconds(19_999)).changes.isEmpty)
-        #expect(shop.live(.milliseconds(1)).changes == [.abandoned(order: order)])
+        shop.pass(.milliseconds(1))
+        // In the round that deletes it: nothing is promised of it, and nobody is told to go for good.
+        var other = submit
+        other.order = shop.newOrderID().data
+        other.fingerprint = .init(repeating: 2, count: 32)
+        let last = shop.round(
+            shop.asks(producer, .submit(submit)), shop.asks(producer, .page(page)),
+            shop.asks(producer, .submit(other)))
+        #expect(last.refusals.map(\.reason) == [.unavailable, .notFound, .unavailable])
+        #expect(last.changes == [.abandoned(order: order)])
+        #expect(shop.round(shop.asks(producer, .submit(submit))).pagesTaken == [1])
     }
 
     @Test("has its deadline from when a producer opened it last, and that is in the store")
@@ -127,7 +137,21 @@ struct PagingTests {
         let page = Self.page(first.order, from: 1, Shop.items("grill"))
         #expect(shop.round(shop.asks(living, .page(page))).receipts.map(\.status) == [.running])
         #expect(shop.live(.milliseconds(29_999)).served == [])
-        #expect(shop.live(.milliseconds(1)).served == [.expired])
+        let expired = shop.live(.milliseconds(1))
+        #expect(expired.served == [.expired] && expired.servedRecords.map(\.elapsed) == [.seconds(30)])
+    }
+
+    @Test("is not opened again while the store is short of room")
+    func shortOfRoom() {
+        var shop = Shop()
+        let producer = shop.producer()
+        let submit = Shop.submit(shop.newOrderID(), Shop.items("grill"), count: 2)
+        _ = shop.round(shop.asks(producer, .submit(submit)))
+        _ = shop.round(.storeIsShort(true))
+        let short = shop.round(shop.asks(producer, .submit(submit)))
+        #expect(short.refusals.map(\.reason) == [.unavailable] && short.changes.isEmpty)
+        _ = shop.round(.storeIsShort(false))
+        #expect(shop.round(shop.asks(producer, .submit(submit))).pagesTaken == [1])
     }
 
     @Test("is deleted when its producer is silent for a minute")

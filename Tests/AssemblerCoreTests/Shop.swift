@@ -253,8 +253,10 @@ extension Step {
         }
     }
 
-    var served: [OrderStatus] {
-        changes.compactMap { if case .served(_, let record) = $0 { record.status } else { nil } }
+    var served: [OrderStatus] { servedRecords.map(\.status) }
+
+    var servedRecords: [ServedRecord] {
+        changes.compactMap { if case .served(_, let record) = $0 { record } else { nil } }
     }
 
     var losses: [AttemptRecord] {

@@ -38,7 +38,8 @@ struct Ledger {
                 orders[accepted.id] = Order(accepted: accepted)
             case .reopened(let accepted):
                 try check(
-                    orders[accepted.id]?.isSealed == false, "\(accepted.id) is opened again after its end")
+                    orders[accepted.id]?.isSealed == false,
+                    "\(accepted.id) is opened again after it was accepted")
                 orders[accepted.id]?.accepted = accepted
             case .page(let order, let firstIndex, let items):
                 try check(orders[order]?.itemCount == firstIndex, "\(order) has a gap before \(firstIndex)")

@@ -120,6 +120,26 @@ struct AuditorTests {
         }
     }
 
+    @Test("an order that is opened again as another one, at an earlier time, or after it was accepted")
+    func openedAgain() {
+        let half = OrderID(high: 1, low: 2)
+        var head = AcceptedOrder(
+            id: half, spec: OrderSpec(), itemCount: 2, fingerprint: [], acceptedAt: now.wall)
+        let cases: [(OrderID, Int, Int64, Bool)] = [
+            (half, 2, 0, true), (half, 2, 1, true), (half, 3, 0, false), (half, 2, -1, false),
+            (order, 2, 0, false),
+        ]
+        for (id, itemCount, later, isTrue) in cases {
+            var auditor = auditor()
+            (head.id, head.itemCount, head.acceptedAt) = (half, 2, now.wall)
+            auditor.committed([.accepted(head)], now: now)
+            (head.id, head.itemCount) = (id, itemCount)
+            head.acceptedAt.milliseconds += later
+            auditor.committed([.reopened(head)], now: now)
+            #expect(auditor.violation?.contains("opened again") == (isTrue ? nil : true))
+        }
+    }
+
     @Test("a receipt for an order whose time counts from before it was submitted")
     func earlyTime() {
         let items = (0..<2).map { _ in Item.with { $0.station = "grill" } }

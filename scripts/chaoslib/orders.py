@@ -80,7 +80,7 @@ class Shapes:
         shapes = [
             (20, self._echoes), (22, self._mixed), (10, self._naps), (18, self._ledger), (7, self._retried),
             (6, self._isolated), (5, self._fail_fast), (4, self._tolerant), (5, self._enough), (5, self._narrow),
-            (1, self._long), (3, self._bulky), (2, self._expiring),
+            (4, self._long), (3, self._bulky), (2, self._expiring),
         ]  # fmt: skip
         weights, makers = zip(*shapes)
         items, options = self._rng.choices(makers, weights)[0]()

@@ -132,8 +132,10 @@ extension AssemblerMachine {
     private mutating func addPage(_ connection: ConnectionID, _ request: UInt64, _ page: Page, now: Moment) {
         guard let order = orderID(OrderID(page.order), byteCount: page.order.count, connection, request)
         else { return }
-        guard let tray = trays[order], tray.phase == .filling else {
-            if let tray = trays[order] { return answerReceipt(connection, request, tray.id, known: true) }
+        guard let tray = trays[order], tray.phase == .filling, !hasLapsed(tray, now: now.instant) else {
+            if let tray = trays[order], tray.phase != .filling {
+                return answerReceipt(connection, request, tray.id, known: true)
+            }
             return refuse(
                 connection, request: request, .notFound, "\(order) is not being submitted; submit it first")
         }
@@ -195,6 +197,13 @@ extension AssemblerMachine {
     private mutating func answerKnown(
         _ connection: ConnectionID, _ request: UInt64, _ known: KnownOrder, _ submit: Submit, now: Moment
     ) {
+        let half = trays[known.id].flatMap { $0.phase == .filling ? $0 : nil }
+        if let half, hasLapsed(half, now: now.instant) {
+            return refuse(
+                connection, request: request, .unavailable,
+                "half of order \(known.id) is being deleted: no page of it came for a minute",
+                retryAfter: .milliseconds(50))
+        }
         guard known.fingerprint == Array(submit.fingerprint) else {
             let what = OrderID(submit.order) == known.id ? "order \(known.id)" : "key '\(submit.spec.key)'"
             return refuse(
@@ -202,9 +211,7 @@ extension AssemblerMachine {
                 "\(what) is known already, with other content; use another \(submit.spec.key.isEmpty ? "id" : "key")"
             )
         }
-        if trays[known.id]?.phase == .filling {
-            return reopen(known.id, connection, request, now: now)
-        }
+        if half != nil { return reopen(known.id, connection, request, now: now) }
         answer(
             .answer(
                 connection, request: request,
@@ -217,9 +224,14 @@ extension AssemblerMachine {
     }
 
     /// Whoever has the id, or the key, and the content goes on where the last one stopped.
+    ///
+    /// It does not live longer for that: only a page that is taken is a step towards the receipt.
     private mutating func reopen(
         _ order: OrderID, _ connection: ConnectionID, _ request: UInt64, now: Moment
     ) {
+        if let (reason, complaint) = whyNotNow(itemCount: 0, items: []) {
+            return refuse(connection, request: request, reason, complaint, retryAfter: .seconds(1))
+        }
         if let accepted = trays.visit(order, { $0.reopen(now: now) }) {
             round.step.changes.append(.reopened(accepted))
         }
@@ -275,10 +287,18 @@ extension AssemblerMachine {
 
     mutating func fillingSilent(_ order: OrderID, now: Instant) {
         guard let tray = trays[order], tray.phase == .filling else { return }
-        let limit = tray.filledAt.advanced(by: configuration.fillingSilenceMax)
-        guard now >= limit else { return timers.set(.fillingSilence(order), at: limit) }
+        guard hasLapsed(tray, now: now) else {
+            return timers.set(.fillingSilence(order), at: lapse(of: tray))
+        }
         abandon(order)
     }
+
+    private func lapse(of tray: Tray) -> Instant {
+        tray.filledAt.advanced(by: configuration.fillingSilenceMax)
+    }
+
+    /// This round deletes the half order: nothing may be promised of it.
+    private func hasLapsed(_ tray: Tray, now: Instant) -> Bool { now >= lapse(of: tray) }
 
     // MARK: Watching
 

@@ -156,7 +156,7 @@ extension AssemblerMachine {
         if keys[tray.accepted.spec.key] == order { keys[tray.accepted.spec.key] = nil }
     }
 
-    /// It was never sealed, and its producer is gone: nothing of it stays.
+    /// It was never sealed, and no page came for too long: nothing of it stays.
     mutating func abandon(_ order: OrderID) {
         guard let tray = trays[order], tray.phase == .filling else { return }
         openItemCount -= tray.itemCount

@@ -11,7 +11,7 @@ public enum Change: Equatable, Sendable {
     case reopened(AcceptedOrder)
     /// The last page is here: the order is accepted.
     case sealed(order: OrderID)
-    /// It was never sealed, and its producer is gone: nothing of it stays.
+    /// It was never sealed, and no page came for too long: nothing of it stays.
     case abandoned(order: OrderID)
     case attemptFailed(order: OrderID, index: Int, AttemptRecord)
     case attemptLost(order: OrderID, index: Int, AttemptRecord)
@@ -31,7 +31,7 @@ public struct AcceptedOrder: Equatable, Sendable {
     public var spec: OrderSpec
     public var itemCount: Int
     public var fingerprint: [UInt8]
-    /// When its first page arrived: of the last time that a producer opened it. Its deadline counts from here.
+    /// When a producer opened it last, before it was sealed. Its deadline counts from here.
     public var acceptedAt: WallTime
 
     public init(id: OrderID, spec: OrderSpec, itemCount: Int, fingerprint: [UInt8], acceptedAt: WallTime) {

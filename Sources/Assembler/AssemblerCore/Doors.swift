@@ -156,7 +156,7 @@ public struct CoreConfiguration: Equatable, Sendable {
     public var deadline = Defaults.deadline
     public var openItemCountMax = Limits.openItemCountMax
     public var openBytesMax = Limits.openBytesMax
-    /// The silence after which an order that was never sealed is deleted.
+    /// An order that was never sealed is deleted when it gets no page for so long.
     public var fillingSilenceMax = Duration.seconds(60)
     /// The silence after which a producer's connection is forgotten.
     public var producerSilenceMax = Duration.seconds(60)

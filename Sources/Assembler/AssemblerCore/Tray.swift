@@ -27,7 +27,7 @@ struct Tray {
     let priority: Int
     /// `nil`: losses say nothing about an item here.
     let workerDeathsMax: Int?
-    /// When its first page arrived; `nil` for one of an earlier incarnation.
+    /// When a producer opened it last; `nil` for one of an earlier incarnation.
     private(set) var arrivedAt: Instant?
     private(set) var phase = Phase.filling
     /// How it ended; `nil` until then.
@@ -41,7 +41,7 @@ struct Tray {
     private(set) var leasedCount = 0
     private(set) var lastLanding = 0
     private(set) var byteCount = 0
-    /// When the last page came.
+    /// When the last page was taken.
     var filledAt: Instant
     /// Nothing is leased while it is held back: before `not_before`, and while workers may still claim its
     /// items.

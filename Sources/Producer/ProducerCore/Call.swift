@@ -122,7 +122,7 @@ struct Call: Equatable {
 
     private mutating func refuse(_ refusal: Refusal, now: Instant) -> AnswerAction {
         if case .paging = state, refusal.reason == .notFound {
-            // The assembler has given the half order up, as after a long silence: it begins anew.
+            // The assembler has given the half order up, as after a minute without a page: it begins anew.
             state = .queued
             return .ask
         }

@@ -250,7 +250,7 @@ extension World {
         do throws(StoreModel.Damage) {
             try assembler.store.commit(changes)
             auditor.committed(changes, now: now)
-            if !changes.isEmpty { lastProgress = now.instant }
+            if changes.contains(where: \.isProgress) { lastProgress = now.instant }
             if trace.isRead {
                 for change in changes { trace.line(.assembler, "commits \(change.text)") }
             }
@@ -298,5 +298,12 @@ extension World {
     private func traceArrival(_ connection: ConnectionID, _ text: () -> String) {
         guard trace.isRead, let route = assembler.route(of: connection) else { return }
         trace.line(connections[route].client, "→ assembler  \(text())")
+    }
+}
+
+extension Change {
+    /// Whoever asks again and again for the same half order brings nothing forward.
+    fileprivate var isProgress: Bool {
+        if case .reopened = self { false } else { true }
     }
 }

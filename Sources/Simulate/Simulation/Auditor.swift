@@ -152,7 +152,8 @@ struct Auditor: ~Copyable {
         for order in restored {
             guard let record = records[order.accepted.id] else { continue }
             expect(
-                order.settled.map(\.index) == record.outcomes.map { Int($0.index) }
+                order.accepted == record.accepted
+                    && order.settled.map(\.index) == record.outcomes.map { Int($0.index) }
                     && order.isSealed == record.isSealed && order.items.count == record.items.count
                     && order.attempts.count == record.attemptCount,
                 "the restart finds order \(order.accepted.id) other than it was committed")

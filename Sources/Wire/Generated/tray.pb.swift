@@ -1313,7 +1313,7 @@ public nonisolated struct OrderSpec: Sendable {
   /// Leases held at once; 0: no limit.
   public var maxParallel: UInt32 = 0
 
-  /// From acceptance. Absent: 24 h. 0: none.
+  /// From `accepted_at_ms` on. Absent: 24 h. 0: none.
   public var deadlineMs: UInt64 {
     get {_deadlineMs ?? 0}
     set {_deadlineMs = newValue}
@@ -1746,12 +1746,13 @@ public nonisolated struct OrderSummary: Sendable {
 
   public var leasedCount: UInt32 = 0
 
+  /// When the last `Submit` before the receipt arrived.
   public var acceptedAtMs: UInt64 = 0
 
   /// 0 while it runs.
   public var finishedAtMs: UInt64 = 0
 
-  /// From the arrival of the first page to after the commit that served, or to now.
+  /// From `accepted_at_ms` to after the commit that served, or to now, by a monotonic clock.
   public var elapsedUs: UInt64 = 0
 
   /// The cursor that has seen everything.
