@@ -1,4 +1,3 @@
-import Foundation
 import Testing
 import Wire
 
@@ -6,14 +5,6 @@ import Wire
 
 @Suite("An order that comes in pages")
 struct PagingTests {
-    private static func page(_ order: Data, from firstIndex: UInt32, _ items: [Item]) -> Page {
-        .with {
-            $0.order = order
-            $0.firstIndex = firstIndex
-            $0.items = items
-        }
-    }
-
     @Test("is leased only when the last one is here (FM-08)")
     func pages() {
         var shop = Shop()
@@ -25,7 +16,7 @@ struct PagingTests {
         #expect(opened.pagesTaken == [2])
         #expect(opened.grants.isEmpty)
         #expect(shop.core.summary(of: order, now: shop.now) == nil)
-        let page = Self.page(order.data, from: 2, Shop.items("grill"))
+        let page = Shop.page(order.data, from: 2, Shop.items("grill"))
         let sealed = shop.round(shop.asks(producer, .page(page)))
         #expect(sealed.receipts.count == 1)
         #expect(sealed.grants.map(\.index) == [0, 1, 2])
@@ -39,7 +30,7 @@ struct PagingTests {
         let submit = Shop.submit(order, Shop.items("grill", "grill"), count: 5)
         _ = shop.round(shop.asks(producer, .submit(submit)))
         for firstIndex in [0, 1, 4] {
-            let page = Self.page(order.data, from: UInt32(firstIndex), Shop.items("grill"))
+            let page = Shop.page(order.data, from: UInt32(firstIndex), Shop.items("grill"))
             let step = shop.round(shop.asks(producer, .page(page)))
             #expect(step.pagesTaken == [2])
             #expect(step.changes.isEmpty)
@@ -60,7 +51,7 @@ struct PagingTests {
         guard case .reopened = step.changes.first, step.changes.count == 1 else {
             return _ = Issue.record("nothing is accepted anew: \(step.changes)")
         }
-        let page = Self.page(first.order, from: 1, Shop.items("grill", "grill"))
+        let page = Shop.page(first.order, from: 1, Shop.items("grill", "grill"))
         let sealed = shop.round(shop.asks(living, .page(page)))
         #expect(sealed.receipts.map(\.order) == [first.order] && sealed.receipts.map(\.known) == [false])
         // Whoever was thought dead is told the same.
@@ -96,7 +87,7 @@ struct PagingTests {
         }
         let order = shop.newOrderID()
         let submit = Shop.submit(order, [big], count: 2) { $0.key = "nightly" }
-        let page = Self.page(order.data, from: 1, [big])
+        let page = Shop.page(order.data, from: 1, [big])
         _ = shop.round(shop.asks(producer, .submit(submit)))
         for _ in 1...2 {
             #expect(shop.live(.seconds(20)).changes.isEmpty)
@@ -134,7 +125,7 @@ struct PagingTests {
             return _ = Issue.record("\(step.changes)")
         }
         #expect(head.id.data == first.order && head.spec == first.spec && head.acceptedAt == shop.now.wall)
-        let page = Self.page(first.order, from: 1, Shop.items("grill"))
+        let page = Shop.page(first.order, from: 1, Shop.items("grill"))
         #expect(shop.round(shop.asks(living, .page(page))).receipts.map(\.status) == [.running])
         #expect(shop.live(.milliseconds(29_999)).served == [])
         let expired = shop.live(.milliseconds(1))
@@ -176,7 +167,7 @@ struct PagingTests {
         _ = shop.round(shop.asks(producer, .submit(Shop.submit(first, items, count: 3))))
         let refused = shop.round(shop.asks(producer, .submit(Shop.submit(second, items, count: 3))))
         #expect(refused.refusals.map(\.reason) == [.full])
-        let page = Self.page(first.data, from: 2, Shop.items("grill"))
+        let page = Shop.page(first.data, from: 2, Shop.items("grill"))
         #expect(shop.round(shop.asks(producer, .page(page))).receipts.count == 1)
         #expect(shop.core.openItems.count == 3)
     }

@@ -200,11 +200,7 @@ struct RestoringTests {
         var again = Shop.submit(shop.newOrderID(), Shop.items("grill"), count: 2) { $0.key = "nightly" }
         again.fingerprint = .init(order.accepted.fingerprint)
         #expect(shop.round(shop.asks(producer, .submit(again))).taken.map(\.order) == [id.data])
-        let page = Page.with {
-            $0.order = id.data
-            $0.firstIndex = 1
-            $0.items = Shop.items("grill")
-        }
+        let page = Shop.page(id.data, from: 1, Shop.items("grill"))
         #expect(shop.round(shop.asks(producer, .page(page))).receipts.map(\.status) == [.running])
         #expect(shop.live(.seconds(86_399)).served == [])
         #expect(shop.live(.seconds(1)).served == [.expired])

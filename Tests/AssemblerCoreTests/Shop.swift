@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 import Wire
 
@@ -183,6 +184,14 @@ struct Shop {
             $0.fingerprint = .init(repeating: fingerprint, count: 32)
             $0.items = items
             change(&$0.spec)
+        }
+    }
+
+    static func page(_ order: Data, from firstIndex: UInt32, _ items: [Item]) -> Page {
+        .with {
+            $0.order = order
+            $0.firstIndex = firstIndex
+            $0.items = items
         }
     }
 
