@@ -254,7 +254,8 @@ extension EndToEnd {
                 try await eventually("a line in the log") {
                     assembler.errorText.contains("connections cannot be taken") ? true : nil
                 }
-                #expect(try await waiting.end() == .exit(0))
+                let ending = try await waiting.end()
+                #expect(ending == .exit(0), "\(ending): \(waiting.errorText)\n\(assembler.errorText)")
                 crowd.forEach { close($0) }
                 #expect(try await shop.ping() == true)
                 try await shop.startWorkers("worker-2")
