@@ -205,7 +205,7 @@ public struct Link: ~Copyable {
         switch event.kind {
         case .handshakeSucceeded: .opened
         case .disconnected, .closed, .connectRetried, .handshakeFailed: .ended
-        case .connectDelayed, .connected, .listening, .bindFailed, .accepted, .acceptFailed, .closeFailed,
+        case .connectDelayed, .connected, .listening, .bindFailed, .accepted, .closeFailed,
             .other:
             .progress
         }

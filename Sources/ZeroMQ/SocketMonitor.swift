@@ -4,6 +4,9 @@ import CZeroMQ
 ///
 /// Lives on the thread of its socket, and is polled like a socket. Nobody has to read it in time: events
 /// queue up without limit, because an I/O thread that found the queue full would stop serving every socket.
+///
+/// Of a connection that cannot be taken it says nothing. Where no descriptors are left, libzmq tries to take the one
+/// that waits tens of thousands of times a second, and a reader that is slower would never come to an end.
 public struct SocketMonitor: ~Copyable {
     let socket: Socket
 
@@ -15,7 +18,7 @@ public struct SocketMonitor: ~Copyable {
         try socket.set(.receiveHighWaterMark, 0)
         // Connected before there is anything to connect to: no event ever finds the monitor missing.
         try socket.connect(endpoint)
-        let events = ZMQ_EVENT_ALL & ~ZMQ_EVENT_MONITOR_STOPPED
+        let events = ZMQ_EVENT_ALL & ~ZMQ_EVENT_MONITOR_STOPPED & ~ZMQ_EVENT_ACCEPT_FAILED
         guard zmq_socket_monitor(monitored.handle.pointer, endpoint, events) == 0 else {
             throw ZeroMQError("monitor")
         }
@@ -35,7 +38,7 @@ public struct SocketMonitor: ~Copyable {
 /// Something that happened to a connection.
 public struct MonitorEvent: Equatable, Sendable {
     public enum Kind: Equatable, Sendable {
-        case listening, bindFailed, accepted, acceptFailed
+        case listening, bindFailed, accepted
         case connectDelayed, connected, connectRetried
         case handshakeSucceeded, handshakeFailed(HandshakeFailure)
         case disconnected, closed, closeFailed
@@ -56,7 +59,7 @@ public struct MonitorEvent: Equatable, Sendable {
     public var descriptor: Int32? {
         switch kind {
         case .listening, .accepted, .connected, .disconnected, .closed: value
-        case .bindFailed, .acceptFailed, .connectDelayed, .connectRetried, .handshakeSucceeded,
+        case .bindFailed, .connectDelayed, .connectRetried, .handshakeSucceeded,
             .handshakeFailed,
             .closeFailed, .other:
             nil
@@ -83,7 +86,6 @@ extension MonitorEvent.Kind {
             case ZMQ_EVENT_LISTENING: .listening
             case ZMQ_EVENT_BIND_FAILED: .bindFailed
             case ZMQ_EVENT_ACCEPTED: .accepted
-            case ZMQ_EVENT_ACCEPT_FAILED: .acceptFailed
             case ZMQ_EVENT_CLOSED: .closed
             case ZMQ_EVENT_CLOSE_FAILED: .closeFailed
             case ZMQ_EVENT_DISCONNECTED: .disconnected

@@ -263,6 +263,14 @@ extension EndToEnd {
                 // In every ten seconds one when it comes, and one that says how often it came again.
                 let seconds = Int((ContinuousClock.now - start) / .seconds(1))
                 #expect(lines.count { $0.contains("connections cannot be taken") } <= 2 * (1 + seconds / 10))
+                // It is looked at once a second: whoever heard of every attempt would have time for nothing else.
+                try await eventually("the sum", within: .seconds(30)) {
+                    assembler.errorText.contains("cannot be taken, again") ? true : nil
+                }
+                let sums = assembler.errorText.split(separator: "\n").compactMap { line in
+                    line.firstMatch(of: #/count=(\d+) .*cannot be taken, again/#).flatMap { Int($0.1) }
+                }
+                #expect(!sums.isEmpty && sums.allSatisfy { $0 <= 11 }, "\(sums)")
             }
         }
 

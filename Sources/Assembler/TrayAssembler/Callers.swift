@@ -8,14 +8,6 @@ struct Stranger: Equatable {
     let failure: MonitorEvent.HandshakeFailure?
 }
 
-/// What came to an endpoint, and came to nothing.
-struct Comers {
-    /// No message ever told of them.
-    var strangers: [Stranger] = []
-    /// Why connections could not be taken, as the system's number; nil: all could.
-    var acceptFailure: Int32?
-}
-
 /// Who is at the other end of each descriptor of an endpoint, as its monitor tells.
 struct Callers {
     private var hosts: [Int32: String] = [:]

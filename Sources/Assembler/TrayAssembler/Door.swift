@@ -17,7 +17,8 @@ struct Door: ~Copyable {
         var arrivals: [Arrival] = []
         /// To be handled after the arrivals, among which are the last words of the dead.
         var closed: [ConnectionID] = []
-        var comers = Comers()
+        /// Connections that came to nothing: no message ever told of them.
+        var strangers: [Stranger] = []
         /// Nothing that had arrived is left.
         var isDrained = true
     }
@@ -88,7 +89,7 @@ struct Door: ~Copyable {
             received.append(message)
         }
         let speaking = Set(received.compactMap(\.sourceDescriptor))
-        if batch.isDrained { batch.comers.strangers = takeMute(besides: speaking) }
+        if batch.isDrained { batch.strangers = takeMute(besides: speaking) }
         for message in received where message.sourceDescriptor == nil { noteNameless(message) }
         let (closed, gone) = try drainMonitor(speaking, &batch)
         for descriptor in closed {
@@ -152,7 +153,7 @@ struct Door: ~Copyable {
 
     /// - Parameters:
     ///   - speaking: what this batch has messages of.
-    ///   - batch: gets those whose handshake failed, and why connections could not be taken.
+    ///   - batch: gets those whose handshake failed.
     /// - Returns: the descriptors that closed, in their order, and those of them that no new connection has
     ///   taken.
     private mutating func drainMonitor(
@@ -173,14 +174,13 @@ struct Door: ~Copyable {
                 case nil: mute[event.value] = caller.host
                 case .connectionLost? where nameless.popFirst() != nil: continue
                 case .connectionLost?, .protocolViolated?, .notAuthenticated?:
-                    batch.comers.strangers.append(caller)
+                    batch.strangers.append(caller)
                 }
             case .accepted:
                 gone.remove(event.value)
                 voices.remove(event.value)
                 callers.accepted(event.value)
             case .handshakeFailed(let reason): callers.handshakeFailed(reason)
-            case .acceptFailed: batch.comers.acceptFailure = event.value
             case .listening, .bindFailed, .connectDelayed, .connected, .connectRetried,
                 .handshakeSucceeded, .closed, .closeFailed, .other:
                 continue

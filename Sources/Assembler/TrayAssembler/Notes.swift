@@ -8,6 +8,7 @@ import ZeroMQ
 struct Notes {
     private let log: Logger
     private var doors: DoorLog
+    private var descriptors = Descriptors()
 
     init(log: Logger) {
         self.log = log
@@ -15,9 +16,12 @@ struct Notes {
     }
 
     /// When `tick` wants to be called at the latest.
-    var nextDeadline: Instant? { doors.nextDeadline }
+    var nextDeadline: Instant? { Instant.earliest(doors.nextDeadline, descriptors.nextDeadline) }
 
-    mutating func tick(now: Instant) { doors.tick(now: now) }
+    mutating func tick(now: Instant) {
+        doors.tick(now: now)
+        if let code = descriptors.look(now: now) { writeShortage(code, now: now) }
+    }
 
     /// A connection that came to nothing at a door. How far it gets is a race, so that is no part of the event.
     mutating func write(_ stranger: Stranger, at door: DoorName, now: Instant) {
@@ -35,11 +39,10 @@ struct Notes {
             level: level, details: ["why": "\(why)"], now: now)
     }
 
-    /// Connections that could not be taken: of this process's descriptors none may be left.
-    mutating func writeAcceptFailure(_ code: Int32, at door: DoorName, now: Instant) {
+    private mutating func writeShortage(_ code: Int32, now: Instant) {
         doors.tell(
             DoorEvent(
-                message: "connections cannot be taken", host: "any", door: "\(door)",
+                message: "connections cannot be taken", host: "any", door: "any",
                 what: "\(String(cString: strerror(code))); raise the limit of open files (ulimit -n)"),
             level: .error, now: now)
     }

@@ -63,13 +63,12 @@ struct ReadingAssembler: ~Copyable {
         for arrival in fromKitchen.arrivals { takeFromKitchen(arrival, now: now) }
         for arrival in fromOrders.arrivals { try takeFromOrders(arrival, now: now) }
         for connection in fromKitchen.closed + fromOrders.closed { forget(connection) }
-        let comers = [
-            (DoorName.kitchen, fromKitchen.comers), (.orders, fromOrders.comers),
-            (.events, fromEvents.comers),
+        let strangers = [
+            (DoorName.kitchen, fromKitchen.strangers), (.orders, fromOrders.strangers),
+            (.events, fromEvents.strangers),
         ]
-        for (door, comers) in comers {
-            if let code = comers.acceptFailure { notes.writeAcceptFailure(code, at: door, now: now) }
-            for stranger in comers.strangers { notes.write(stranger, at: door, now: now) }
+        for (door, strangers) in strangers {
+            for stranger in strangers { notes.write(stranger, at: door, now: now) }
         }
         notes.tick(now: now)
         guard fromKitchen.isDrained, fromOrders.isDrained else { return now }

@@ -67,13 +67,12 @@ struct RunningAssembler: ~Copyable {
         for connection in fromKitchen.closed + fromOrders.closed {
             step.append(core.handle(.disconnected(connection), now: now))
         }
-        let comers = [
-            (DoorName.kitchen, fromKitchen.comers), (.orders, fromOrders.comers),
-            (.events, fromEvents.comers),
+        let strangers = [
+            (DoorName.kitchen, fromKitchen.strangers), (.orders, fromOrders.strangers),
+            (.events, fromEvents.strangers),
         ]
-        for (door, comers) in comers {
-            if let code = comers.acceptFailure { notes.writeAcceptFailure(code, at: door, now: now.instant) }
-            for stranger in comers.strangers {
+        for (door, strangers) in strangers {
+            for stranger in strangers {
                 notes.write(stranger, at: door, now: now.instant)
                 step.append(core.handle(.handshakeFailed(door), now: now))
             }

@@ -149,7 +149,7 @@ public actor EventFeed {
                 case .disconnected where isConnected:
                     isConnected = false
                     return .disconnected
-                case .listening, .bindFailed, .accepted, .acceptFailed, .connectDelayed, .connected,
+                case .listening, .bindFailed, .accepted, .connectDelayed, .connected,
                     .connectRetried, .handshakeSucceeded, .handshakeFailed, .disconnected, .closed,
                     .closeFailed, .other:
                     continue

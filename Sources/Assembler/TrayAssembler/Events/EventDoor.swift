@@ -30,7 +30,8 @@ struct EventDoor: ~Copyable {
     struct Batch {
         /// Messages that are no subscriptions.
         var malformedCount = 0
-        var comers = Comers()
+        /// Connections that came to nothing.
+        var strangers: [Stranger] = []
     }
 
     init(at address: String, context: Context, thread: PollingThread) throws(ZeroMQError) {
@@ -75,8 +76,7 @@ struct EventDoor: ~Copyable {
             case .disconnected:
                 // Who has subscribed to nothing is no stranger: only who does not speak the protocol.
                 let caller = callers.disconnected(event.value)
-                if caller.failure != nil { batch.comers.strangers.append(caller) }
-            case .acceptFailed: batch.comers.acceptFailure = event.value
+                if caller.failure != nil { batch.strangers.append(caller) }
             case .listening, .bindFailed, .connectDelayed, .connected, .connectRetried,
                 .handshakeSucceeded, .closed, .closeFailed, .other:
                 continue
