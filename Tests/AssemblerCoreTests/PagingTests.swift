@@ -145,7 +145,7 @@ struct PagingTests {
         #expect(shop.round(shop.asks(producer, .submit(submit))).pagesTaken == [1])
     }
 
-    @Test("is deleted when its producer is silent for a minute")
+    @Test("is deleted after a minute without a page")
     func abandoned() {
         var shop = Shop()
         let producer = shop.producer()

@@ -256,6 +256,8 @@ extension EndToEnd {
                 }
                 let ending = try await waiting.end()
                 #expect(ending == .exit(0), "\(ending): \(waiting.errorText)\n\(assembler.errorText)")
+                // Long enough for the next look.
+                try await Task.sleep(for: .seconds(2))
                 crowd.forEach { close($0) }
                 #expect(try await shop.ping() == true)
                 try await shop.startWorkers("worker-2")

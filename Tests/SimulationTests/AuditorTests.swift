@@ -140,6 +140,23 @@ struct AuditorTests {
         }
     }
 
+    @Test("a restart that finds an order with another time than was committed")
+    func otherTime() {
+        for later in [0, 1] as [Int64] {
+            var auditor = auditor()
+            let accepted = AcceptedOrder(
+                id: order, spec: OrderSpec(), itemCount: 2, fingerprint: [],
+                acceptedAt: WallTime(milliseconds: now.wall.milliseconds + later))
+            let head = ItemHead(station: "grill", timeout: nil, attemptsMax: nil, byteCount: 0)
+            let restored = RestoredOrder(
+                accepted: accepted, isSealed: true, isCancelRequested: false, items: [head, head],
+                settled: [],
+                attempts: [], lastLanding: 0)
+            auditor.assemblerStarted(incarnation: 2, [restored], now: now)
+            #expect(auditor.violation?.contains("other than it was committed") == (later == 0 ? nil : true))
+        }
+    }
+
     @Test("a receipt for an order whose time counts from before it was submitted")
     func earlyTime() {
         let items = (0..<2).map { _ in Item.with { $0.station = "grill" } }

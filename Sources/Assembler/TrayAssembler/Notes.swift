@@ -65,7 +65,8 @@ struct Notes {
                 metadata: ["order": "\(order)", "status": "\(status.text)", "elapsed": "\(elapsed)"])
         case .orderAbandoned(let order):
             log.warning(
-                "order abandoned by its producer before its last page", metadata: ["order": "\(order)"])
+                "order abandoned: half of it is there, and no page came for a minute",
+                metadata: ["order": "\(order)"])
         case .attemptFailed(let order, let index, let attempt, let worker, let message, let retryIn):
             log.info(
                 "attempt failed",

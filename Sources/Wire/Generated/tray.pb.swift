@@ -1752,7 +1752,7 @@ public nonisolated struct OrderSummary: Sendable {
   /// 0 while it runs.
   public var finishedAtMs: UInt64 = 0
 
-  /// From `accepted_at_ms` to after the commit that served, or to now, by a monotonic clock.
+  /// From `accepted_at_ms` to after the commit that served, or to now.
   public var elapsedUs: UInt64 = 0
 
   /// The cursor that has seen everything.
